@@ -1,0 +1,160 @@
+"""latentlab's own checkpoint: one .safetensors file whose header carries the whole configuration.
+
+The hash that names a checkpoint is over its tensors and its model configuration, so that everything that belongs to
+a model (directions, a gallery, scores) can say which one, and be refused with another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from latentlab import schema
+from latentlab.errors import FileFormatError
+from latentlab.files import write_bytes
+from latentlab.models import Model, ModelConfig
+
+FORMAT = "latentlab-checkpoint"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as it came from a file.
+
+    Args:
+        model: in evaluation mode, on the CPU.
+        hash: 64 hexadecimal digits over tensors and configuration.
+        about: what training wrote of itself: name, data, seed, epoch, versions.
+    """
+
+    model: Model
+    hash: str
+    about: Mapping[str, Any]
+
+
+def checkpoint_hash(tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> str:
+    """SHA-256 over the model configuration and every tensor's name, type, shape and bytes."""
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def write_checkpoint(path: Path, model: Model, about: Mapping[str, Any]) -> str:
+    """Write a model, whole or not at all; returns its hash.
+
+    Raises:
+        LatentlabError: when the file cannot be written; what stood there before is untouched.
+    """
+    # A fresh layout: channels-last weights are a matter of speed, not of the model.
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    config = schema.plain(model.config)
+    name = checkpoint_hash(tensors, config)
+    header = {"format": FORMAT, "version": VERSION, "hash": name, "model": config, "about": dict(about)}
+    write_bytes(path, save(tensors, {"latentlab": json.dumps(header, sort_keys=True)}))
+    return name
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of a checkpoint, without its weights.
+
+    Raises:
+        FileFormatError: when the file is missing, cut short, or not a latentlab checkpoint.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("latentlab")
+    except OSError as error:
+        raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise FileFormatError(
+            f"{path} is not a whole safetensors file ({error}); it was cut short or is of another kind"
+        ) from error
+    if text is None:
+        raise FileFormatError(f"{path} is a safetensors file without latentlab's header; expected one that train wrote")
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: its header is not JSON ({error}); it was edited") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise FileFormatError(f"{path}: expected a {FORMAT}, got {_kind(header)}; give the model's checkpoint")
+    if header.get("version") != VERSION:
+        raise FileFormatError(
+            f"{path}: expected checkpoint version {VERSION}, got {header.get('version')!r}; a newer latentlab wrote it"
+        )
+    return header
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Open a checkpoint: strict keys and shapes, and the hash has to agree.
+
+    Raises:
+        FileFormatError: when it is cut short, foreign, edited, or does not fit its own configuration.
+    """
+    header = read_header(path)
+    config, problems = schema.read(ModelConfig, header.get("model"), "model")  # type: ignore[arg-type]
+    if config is None:
+        raise FileFormatError(f"{path}: {'; '.join(problems)}; the header was edited")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError) as error:
+        raise FileFormatError(f"{path}: its tensors cannot be read ({error}); it was cut short") from error
+    model = _empty(config, tensors, path)
+    found = checkpoint_hash(tensors, schema.plain(config))
+    if found != header.get("hash"):
+        raise FileFormatError(
+            f"{path}: expected hash {str(header.get('hash'))[:12]}, got {found[:12]}; the file was changed after training"
+        )
+    model.load_state_dict(tensors, strict=True, assign=True)
+    about = header.get("about")
+    return Checkpoint(model.eval().requires_grad_(False), found, about if isinstance(about, dict) else {})
+
+
+def _empty(config: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Model:
+    """A model of this configuration without weights, after checking that these tensors are its weights."""
+    # Built without memory: a header may claim any size, and only the tensors that are there may cost any.
+    try:
+        with torch.device("meta"):
+            outline = config.build()
+    except (ValueError, RuntimeError, OverflowError) as error:
+        raise FileFormatError(f"{path}: {str(error).splitlines()[0]}; the header was edited") from error
+    wanted = {name: tuple(tensor.shape) for name, tensor in outline.state_dict().items()}
+    got = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if wanted == got:
+        for name, tensor in outline.state_dict().items():
+            if tensors[name].dtype != tensor.dtype:
+                raise FileFormatError(f"{path}: expected {name} as {tensor.dtype}, got {tensors[name].dtype}")
+        # Buffers that are no weights (a fixed σ) live only in a model that was built with memory.
+        return _with_buffers(config, outline)
+    wrong = {
+        "missing": sorted(wanted.keys() - got.keys()),
+        "unexpected": sorted(got.keys() - wanted.keys()),
+        "of another shape": sorted(name for name in wanted.keys() & got.keys() if wanted[name] != got[name]),
+    }
+    listed = "; ".join(f"{why}: {', '.join(names)}" for why, names in wrong.items() if names)
+    raise FileFormatError(f"{path}: expected the weights of its own configuration, got {listed}")
+
+
+def _with_buffers(config: Any, outline: Model) -> Model:
+    """The outline with its non-persistent buffers in memory; the weights are assigned later."""
+    observe = outline.observe
+    if observe.log_sigma.is_meta and "log_sigma" not in observe.state_dict():
+        outline.observe = config.likelihood.build()
+    return outline
+
+
+def _kind(header: object) -> str:
+    named = header.get("format") if isinstance(header, dict) else None
+    return repr(named) if named else "something else"

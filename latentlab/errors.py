@@ -1,0 +1,66 @@
+"""The errors that a user can cause, each one line: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+SHOWN_NAMES = 40
+
+
+class LatentlabError(Exception):
+    """Something could not be done, for a reason that the message names in one line.
+
+    The command line prints the message alone and exits with `exit_code`; anything that is not a
+    `LatentlabError` is a bug and keeps its traceback.
+    """
+
+    exit_code = 1
+
+
+class UsageError(LatentlabError):
+    """The words of the call are wrong: an option that does not parse, or two that exclude each other."""
+
+    exit_code = 2
+
+
+class UnknownNameError(LatentlabError):
+    """A name that nothing here answers to."""
+
+
+class CapabilityError(LatentlabError):
+    """A model was asked for something that its family cannot answer."""
+
+
+class FileFormatError(LatentlabError):
+    """A file is cut short, edited, of another kind, or belongs to another model."""
+
+
+class DataError(LatentlabError):
+    """Images, labels or attributes that do not fit what is asked of them."""
+
+
+class TrainingError(LatentlabError):
+    """Training could not go on."""
+
+
+def unknown_name(kind: str, got: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
+    """Build the error for a name that is not known, with the nearest names and the whole list.
+
+    Args:
+        kind: what the name was for, such as "attribute".
+        got: the name as the user wrote it.
+        known: every name that would have done.
+        hint: what else to do, put at the end.
+
+    >>> print(unknown_name("attribute", "smlie", ["smile", "hat"]))
+    unknown attribute 'smlie'; did you mean smile? known: smile, hat
+    """
+    names = list(dict.fromkeys(str(name) for name in known))
+    folded = {name.casefold(): name for name in names}
+    near = [folded[match] for match in difflib.get_close_matches(got.casefold(), folded, n=3)]
+    asked = f"; did you mean {' or '.join(near)}?" if near else ";"
+    shown = ", ".join(names[:SHOWN_NAMES]) or "none"
+    if len(names) > SHOWN_NAMES:
+        shown += f" and {len(names) - SHOWN_NAMES} more"
+    return UnknownNameError(f"unknown {kind} {got!r}{asked} known: {shown}{'; ' + hint if hint else ''}")

@@ -1,0 +1,95 @@
+"""The plain autoencoder: a code, no distribution over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec, Terms
+from latentlab.errors import CapabilityError
+from latentlab.models.condition import refuse_condition
+from latentlab.nn import MLP, Network
+from latentlab.nn.observation import Likelihood, Observation
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig:
+    """An autoencoder: the images that it takes, the size of its code, its networks and its likelihood."""
+
+    image: ImageSpec
+    family: Literal["autoencoder"] = "autoencoder"
+    latent: int = 16
+    network: Network = field(default_factory=MLP)
+    likelihood: Observation = field(default_factory=Observation)
+
+    def __post_init__(self) -> None:
+        if self.latent < 1:
+            raise ValueError(f"latent: expected at least 1 dimension, got {self.latent}")
+
+    def build(self) -> Autoencoder:
+        """A new model with random weights, drawn from torch's current generator."""
+        return Autoencoder(self)
+
+
+class Autoencoder(nn.Module):
+    """z = f(x), p(x|z) as configured; nothing says how z is distributed.
+
+    References:
+        G. E. Hinton, R. R. Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks", Science 313,
+        2006.
+    """
+
+    condition: ConditionSpec | None = None
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.image = config.image
+        self.latent = LatentSpec((Block("z", (config.latent,)),))
+        self.encoder, width = config.network.build_encoder(config.image)
+        self.to_code = nn.Linear(width, config.latent)
+        self.decoder = config.network.build_decoder(config.latent, config.image)
+        self.observe = config.likelihood.build()
+
+    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Codes of shape (n, d) of images (n, c, h, w)."""
+        refuse_condition(self.config.family, condition)
+        return self.to_code(self.encoder(x)).float()
+
+    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Mean images of shape (n, c, h, w) in [0, 1] of codes (n, d)."""
+        return self.likelihood(z, condition).mean
+
+    def likelihood(self, z: Tensor, condition: Tensor | None = None) -> Likelihood:
+        """p(x|z) of codes (n, d)."""
+        refuse_condition(self.config.family, condition)
+        return self.observe(self.decoder(z))
+
+    def posterior(self, x: Tensor, condition: Tensor | None = None) -> NoReturn:
+        """An autoencoder has no posterior.
+
+        Raises:
+            CapabilityError: always.
+        """
+        raise _no_distribution("posterior")
+
+    def prior(self, condition: Tensor | None = None) -> NoReturn:
+        """An autoencoder has no prior.
+
+        Raises:
+            CapabilityError: always.
+        """
+        raise _no_distribution("prior")
+
+    def terms(
+        self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Terms:
+        """log p(x|f(x)) of shape (n,), in nats; there is no KL."""
+        return Terms(log_likelihood=self.likelihood(self.encode(x, condition)).log_prob(x))
+
+
+def _no_distribution(what: str) -> CapabilityError:
+    return CapabilityError(f"an autoencoder has no {what}; the family 'vae' has one (sample --from aggregate works here)")

@@ -1,0 +1,21 @@
+"""What an objective makes of the terms of a model: one loss an image, and its parts by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What training minimises, one value an image, and the parts that people watch.
+
+    Args:
+        total: of shape (n,), in nats.
+        parts: by name, each of shape (n,), in nats, unweighted.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor]

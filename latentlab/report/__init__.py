@@ -1,0 +1,1 @@
+"""Pages that open anywhere: one self-contained HTML file, made of sections, made of figures."""

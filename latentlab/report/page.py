@@ -1,0 +1,90 @@
+"""One self-contained HTML page out of sections: nothing is fetched, everything is escaped."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from markupsafe import Markup
+
+from latentlab.errors import DataError
+from latentlab.report.template import asset, fill
+
+# What a figure can need: the style sheets and scripts that then go into the page.
+ASSETS: dict[str, tuple[str, ...]] = {
+    "strip": ("strip.css", "strip.js"),
+    "map": ("map.css", "map.js"),
+    "plotly": (),
+    "plotly-gl": (),
+}
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'{}; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a page; where a page has several, each has its tab.
+
+    Args:
+        id: its name in the address of the page, unique there.
+        title: its heading.
+        html: its content, already escaped.
+        summary: one or two sentences under the heading; backticks set code.
+        needs: keys of `ASSETS`.
+        missing: where there is nothing to show, what to run so that there is.
+    """
+
+    id: str
+    title: str
+    html: Markup = Markup("")
+    summary: str = ""
+    needs: frozenset[str] = frozenset()
+    missing: str = ""
+
+
+def render_page(
+    title: str, subtitle: str, sections: Sequence[Section], provenance: Mapping[str, object] | None = None
+) -> str:
+    """Render sections as one HTML page that works from a file, without a network.
+
+    Args:
+        title: heading of the page, and of its window.
+        subtitle: what the page shows, in a sentence.
+        sections: at least one, with ids of their own.
+        provenance: how the page was made (model, checkpoint, seed, command), shown at its foot.
+
+    Returns:
+        The page.
+
+    Raises:
+        DataError: when there is no section, or two have one id.
+    """
+    ids = [section.id for section in sections]
+    if not ids or len(set(ids)) < len(ids):
+        raise DataError(f"expected sections with ids of their own, got {ids}")
+    needs = frozenset().union(*(section.needs for section in sections))
+    files = [name for need in ASSETS if need in needs for name in ASSETS[need]]
+    return fill(
+        "page.html.jinja",
+        title=title,
+        subtitle=subtitle,
+        sections=sections,
+        provenance={key: value for key, value in (provenance or {}).items() if value not in (None, "")},
+        policy=POLICY.format(" 'unsafe-eval'" if "plotly-gl" in needs else ""),
+        styles=[asset(name) for name in ["page.css", *files] if name.endswith(".css")],
+        scripts=[asset(name) for name in ["page.js", *files] if name.endswith(".js")],
+        plotly=plotly_bundle() if needs & {"plotly", "plotly-gl"} else "",
+    )
+
+
+@cache
+def plotly_bundle() -> str:
+    """plotly.js, gzipped and in base64 (2 MB instead of 5): the page inflates it itself."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode("ascii")

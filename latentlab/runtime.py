@@ -1,0 +1,70 @@
+"""Where and how things run: devices, generators, and progress that the caller may show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from latentlab.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Item = TypeVar("Item")
+
+# The size of a batch when nothing is being learned: large enough to fill two cores, small in memory.
+BATCH = 256
+
+
+class Progress(Protocol):
+    """Told how far a long piece of work has come; the command line draws a bar, a notebook nothing."""
+
+    def __call__(self, task: str, done: int, total: int, note: str = "") -> None:
+        """Report that `done` of `total` units of `task` are finished."""
+
+
+def silent(task: str, done: int, total: int, note: str = "") -> None:
+    """The progress that shows nothing."""
+
+
+def tracked(items: Iterable[Item], task: str, progress: Progress, total: int | None = None) -> Iterator[Item]:
+    """Go through `items` and report each one that is finished."""
+    if total is None:
+        total = len(items) if isinstance(items, Sized) else 0
+    progress(task, 0, total)
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(task, done, total)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Turn `auto`, `cpu`, `cuda`, `cuda:1` or `mps` into a device that is there.
+
+    Raises:
+        UsageError: when the name is not a device, or this machine has none of that kind.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"unknown device {name!r}; expected auto, cpu, cuda, cuda:N or mps") from None
+    there = {
+        "cpu": lambda: True,
+        "cuda": lambda: torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available,
+    }.get(device.type)
+    if there is None or not there():
+        raise UsageError(f"device {name!r} is not on this machine; use --device auto or cpu")
+    return device
+
+
+def torch_generator(seed: int) -> torch.Generator:
+    """A generator on the CPU: drawn there and moved, noise is the same on every device."""
+    import torch
+
+    return torch.Generator().manual_seed(seed)

@@ -1,0 +1,219 @@
+"""The training loop: it leaves a checkpoint and a history in a folder, no more."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentlab.checkpoints import write_checkpoint
+from latentlab.errors import LatentlabError, TrainingError
+from latentlab.models import Model
+from latentlab.nn import MLP
+from latentlab.runtime import Progress, silent, torch_generator
+from latentlab.training.batch import Batches
+from latentlab.training.history import read_history, write_history
+from latentlab.training.precision import autocast, pick_precision
+from latentlab.training.recipe import Recipe, TrainingRecipe
+from latentlab.training.state import Position, read_state, write_state
+
+CHECKPOINT = "checkpoint.safetensors"
+LAST = "last.safetensors"
+STATE = "resume.safetensors"
+HISTORY = "history.jsonl"
+
+# On a GPU every look at a loss waits for the device, so that losses are looked at in groups.
+CHECK_EVERY = {"cpu": 1}
+CHECK_EVERY_ELSEWHERE = 50
+
+
+class Interrupted(LatentlabError):
+    """Training was stopped by Ctrl-C after it had saved."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a finished training left: the history, seconds spent, and the number format it ran in."""
+
+    history: list[dict[str, Any]]
+    seconds: float
+    precision: str
+
+
+def train(
+    recipe: Recipe,
+    pixels: np.ndarray,
+    validation: np.ndarray,
+    folder: Path,
+    *,
+    device: torch.device,
+    about: Mapping[str, Any],
+    resume: bool = False,
+    progress: Progress = silent,
+) -> Trained:
+    """Train the recipe's model on images in memory.
+
+    `folder` gets `checkpoint.safetensors` (the best epoch on the validation images, or the last where there are
+    none), `last.safetensors`, `history.jsonl`, and `resume.safetensors`, from which a stopped training goes on bit for
+    bit. The same recipe and images give the same bytes on the same machine with the same number of threads.
+
+    Args:
+        recipe: with its model made for these images (`Recipe.for_images`).
+        pixels: training images of shape (n, c, h, w), uint8 or float32.
+        validation: images of the same kind that choose the best epoch; none: the last epoch is taken.
+        folder: where files go; it exists.
+        device: where to train.
+        about: goes into the checkpoint's header.
+        resume: go on from the state in `folder`.
+        progress: told of every step.
+
+    Raises:
+        Interrupted: after Ctrl-C, once everything is saved.
+        TrainingError: when a loss is not finite; the files of the last good epoch stay.
+        FileFormatError: when there is nothing to resume, or it does not fit.
+    """
+    convolutions = not isinstance(recipe.model.network, MLP)
+    torch.manual_seed(recipe.seed)
+    model = recipe.model.build().to(device)
+    if convolutions:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    settings = recipe.training
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps"
+    )
+    position = read_state(folder / STATE, model, optimizer) if resume else Position()
+    history = read_history(folder / HISTORY)[: position.epoch] if resume else []
+    batches = Batches(pixels, settings.batch, recipe.seed, device, channels_last=convolutions)
+    steps = settings.epochs * len(batches)
+    precision = pick_precision(settings.precision, device, recipe.model.network)
+    check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
+    started = time.perf_counter() - position.seconds
+
+    with _interruptions() as interrupted:
+        while position.epoch < settings.epochs:
+            model.train()
+            pending: list[dict[str, Tensor]] = []
+            for x in batches.epoch(position.epoch, position.batch):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(settings, position.step, steps)
+                generator = torch_generator(_step_seed(recipe.seed, position.step))
+                with autocast(precision, device):
+                    terms = model.terms(x, generator=generator)
+                loss = recipe.objective(terms, position.step / len(batches))
+                total = loss.total.mean()
+                optimizer.zero_grad(set_to_none=True)
+                total.backward()
+                if settings.clip:
+                    torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+                optimizer.step()
+                pending.append({"loss": total.detach(), **{k: v.detach().mean() for k, v in loss.parts.items()}})
+                position.step += 1
+                position.batch += 1
+                if len(pending) >= check_every or interrupted.is_set():
+                    _collect(pending, position, settings)
+                    note = f"loss {position.sums['loss'] / position.batch:.2f}"
+                    progress(f"epoch {position.epoch + 1} of {settings.epochs}", position.step, steps, note)
+                if interrupted.is_set():
+                    position.seconds = time.perf_counter() - started
+                    write_state(folder / STATE, model, optimizer, position)
+                    raise Interrupted(
+                        f"stopped in epoch {position.epoch + 1} after step {position.step}; saved: go on with --resume"
+                    )
+            _collect(pending, position, settings)
+            position.seconds = time.perf_counter() - started
+            epoch = {"epoch": position.epoch + 1, "step": position.step}
+            epoch |= {name: value / position.batch for name, value in position.sums.items()}
+            if len(validation):
+                held_out = evaluate(recipe, model, validation, device)
+                epoch |= {f"validation_{name}": value for name, value in held_out.items()}
+            epoch |= {"learning_rate": optimizer.param_groups[0]["lr"], "seconds": position.seconds}
+            history.append(epoch)
+            position.epoch, position.batch, position.sums = position.epoch + 1, 0, {}
+            described = {**about, "epoch": position.epoch, "step": position.step, "precision": precision}
+            score = epoch.get("validation_loss")
+            if score is None or position.best is None or score < position.best:
+                position.best = score
+                write_checkpoint(folder / CHECKPOINT, model, described)
+            write_checkpoint(folder / LAST, model, described)
+            write_history(folder / HISTORY, history)
+            write_state(folder / STATE, model, optimizer, position)
+    return Trained(history, position.seconds, precision)
+
+
+def learning_rate(settings: TrainingRecipe, step: int, steps: int) -> float:
+    """The learning rate of step `step` (from 0) of `steps`: linear warm-up, then constant or a cosine to 0."""
+    warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
+    if settings.schedule == "constant":
+        return settings.learning_rate * warm
+    return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+@torch.no_grad()
+def evaluate(recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.device) -> dict[str, float]:
+    """The mean loss and parts on images, in nats, at the full weight of every term, with noise from the recipe's seed."""
+    model.eval()
+    generator = torch_generator(recipe.seed)
+    batches = Batches(pixels, 500, recipe.seed, device, channels_last=not isinstance(recipe.model.network, MLP))
+    sums: dict[str, float] = {}
+    for rows in torch.arange(len(pixels)).split(500):
+        loss = recipe.objective(model.terms(batches.images(rows), generator=generator), math.inf)
+        for name, values in {"loss": loss.total, **loss.parts}.items():
+            sums[name] = sums.get(name, 0.0) + float(values.double().sum())
+    return {name: value / len(pixels) for name, value in sums.items()}
+
+
+def _collect(pending: list[dict[str, Tensor]], position: Position, settings: TrainingRecipe) -> None:
+    """Add the losses of finished steps to the epoch's sums, and stop at the first that is not finite."""
+    if not pending:
+        return
+    names = list(pending[0])
+    rows = torch.stack([torch.stack([step[name] for name in names]) for step in pending]).double().tolist()
+    first = position.step - len(pending) + 1
+    pending.clear()
+    for number, row in enumerate(rows):
+        broken = [name for name, value in zip(names, row, strict=True) if not math.isfinite(value)]
+        if broken:
+            term = next((name for name in broken if name != "loss"), "loss")
+            raise TrainingError(
+                f"the loss is not finite at step {first + number}: the term {term!r} broke; try --set "
+                f"training.learning_rate={settings.learning_rate / 10:g}, --set training.clip=100, or a longer warm-up"
+            )
+        for name, value in zip(names, row, strict=True):
+            position.sums[name] = position.sums.get(name, 0.0) + value
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """A seed of its own for the noise of each step, so that a resumed training needs no generator's state."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into a flag: an exception in the middle of an optimizer's step would leave half of it done."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def raise_flag(number: int, frame: object) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = signal.signal(signal.SIGINT, raise_flag)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)
