@@ -1,0 +1,128 @@
+"""Images in: one file a source, and `SOURCES`, which names them all.
+
+A source is a module with `read(request) -> Dataset`; it is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from latentlab.codec import ImageSpec
+from latentlab.data.dataset import Dataset, Request, Skipped, Split
+from latentlab.errors import DataError, UsageError, unknown_name
+
+__all__ = ["SOURCES", "Dataset", "Request", "Skipped", "Split", "load_data"]
+
+SOURCES = {
+    "digits": "latentlab.data.digits",
+    "faces": "latentlab.data.faces",
+    "patterns": "latentlab.data.patterns",
+    "mnist": "latentlab.data.mnist",
+    "fashion-mnist": "latentlab.data.fashion_mnist",
+    "celeba": "latentlab.data.celeba",
+    "folder": "latentlab.data.folder",
+    "npz": "latentlab.data.arrays",
+}
+# The sources that are told where to look, as in `folder:PATH`.
+LOCATED = ("folder", "npz")
+
+
+def load_data(
+    source: str | Path,
+    *,
+    split: Split = "test",
+    count: int | None = None,
+    seed: int = 0,
+    image: ImageSpec | None = None,
+    root: str | Path | None = None,
+    download: bool = False,
+    attributes: str | Path | None = None,
+    max_bad: float = 0.01,
+    **options: object,
+) -> Dataset:
+    """Load the images of a source.
+
+    Args:
+        source: a name in `SOURCES`, `folder:PATH`, `npz:PATH`, or a path: a folder of images, an .npz or an .npy file.
+        split: "train", "validation", "test", or "all" of them.
+        count: how many images, or None for all; a source that stores fewer gives all that it has.
+        seed: for drawn data what is drawn, for stored data which images are taken.
+        image: the images that a model takes, to which those of the source are fitted; None for their own size.
+        root: where data that was downloaded before lies.
+        download: whether the network may be asked for what is missing.
+        attributes: a CSV of attributes or labels beside a folder of images.
+        max_bad: the largest share of unreadable files that is only reported, in 0..1.
+        options: further options of a source, such as `correlation` of `faces`.
+
+    Returns:
+        A `Dataset` with at least one image.
+
+    Raises:
+        UnknownNameError: when no source has that name.
+        UsageError: when a split, count, share or option is not one that the source knows.
+        DataError: when the data is missing or cannot be read.
+    """
+    name, location = split_source(str(source))
+    if split not in get_args(Split):
+        raise unknown_name("split", str(split), get_args(Split))
+    if count is not None and (isinstance(count, bool) or count != int(count) or count < 1):
+        raise UsageError(f"count: expected a whole number of at least 1, got {count}")
+    if not 0 <= max_bad <= 1:
+        raise UsageError(f"max_bad: expected a share between 0 and 1, got {max_bad}")
+    if attributes is not None and name != "folder":
+        raise UsageError(f"an attributes CSV goes with a folder of images, got the source {name}; use folder:PATH")
+    request = Request(
+        location=location,
+        split=split,
+        count=None if count is None else int(count),
+        seed=seed,
+        image=image,
+        root=None if root is None else Path(root).expanduser(),
+        download=download,
+        attributes=None if attributes is None else Path(attributes).expanduser(),
+        max_bad=max_bad,
+        options=options,
+    )
+    data: Dataset = importlib.import_module(SOURCES[name]).read(request)
+    if not len(data):
+        raise DataError(f"the {split} split of {source} has no images; ask for another split")
+    return data if image is None or data.image == image else _fitted(data, image)
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """Cut a source as users write it into the name in `SOURCES` and the path behind it.
+
+    >>> split_source("folder:photos"), split_source("mnist"), split_source("faces.npz")
+    (('folder', 'photos'), ('mnist', ''), ('npz', 'faces.npz'))
+    """
+    name, colon, location = source.partition(":")
+    if colon and name in ("npz", "npy", "folder"):
+        if not location:
+            raise UsageError(f"expected {name}:PATH, got {source!r}")
+        return ("folder" if name == "folder" else "npz"), location
+    plain = source.casefold().replace("_", "-")
+    if plain in SOURCES and plain not in LOCATED:
+        return plain, ""
+    path = Path(source).expanduser()
+    if path.suffix.casefold() in (".npz", ".npy"):
+        return "npz", str(path)
+    if path.is_dir():
+        return "folder", str(path)
+    names = [key for key in SOURCES if key not in LOCATED]
+    if plain in LOCATED:
+        raise UsageError(f"expected {plain}:PATH, got {source!r}")
+    raise unknown_name("data source", source, names, "or folder:PATH, npz:PATH, or the path of a folder that is there")
+
+
+def _fitted(data: Dataset, image: ImageSpec) -> Dataset:
+    from latentlab.data.fit import fit_pixels
+
+    fitted = fit_pixels(data.pixels, image, ink=data.ink)
+    # Eight bits hold what eight bits gave, in a quarter of the memory.
+    pixels = np.rint(fitted * 255).astype(np.uint8) if data.pixels.dtype == np.uint8 else fitted
+    return replace(data, pixels=pixels, ink=data.ink if image.ink == "any" else image.ink)

@@ -1,7 +1,7 @@
 """Arithmetic on latents as text: `mean(7) - mean(1) + photo.png`, `smile - 0.5*glasses`.
 
     sum    = term { ("+" | "-") term }
-    term   = { number "*" } factor { "*" number | "/" number } | "-" term
+    term   = { number "*" | "-" } factor { "*" number | "/" number }
     factor = "(" sum ")" | "mean" "(" name ")" | name | "quoted name"
 
 Inside a name `-` and `/` belong to it (`long-hair`, `dir/photo.png`); with a space beside them, or after
@@ -22,7 +22,7 @@ MAXIMUM_DEPTH = 50
 # Characters of the expression that an error shows on either side of the place.
 CONTEXT = 30
 
-NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 SCALAR = re.compile(rf"{NUMBER.pattern}(/{NUMBER.pattern})?")
 SPACE = re.compile(r"\s*")
 NAME = re.compile(r"[\w./@:~#%-]+")
@@ -87,7 +87,7 @@ def parse(text: str) -> Node:
     parser = _Parser(text)
     node = parser.sum(0)
     if not parser.ended():
-        raise parser.error("an operator" if parser.peek() != ")" else "no ')' without its '('")
+        raise parser.error("an operator")
     return node
 
 
@@ -107,15 +107,11 @@ class _Parser:
 
     def term(self, depth: int) -> Node:
         if depth > MAXIMUM_DEPTH:
-            raise self.error(f"at most {MAXIMUM_DEPTH} nested parentheses or signs")
-        if self.take("-"):
-            return Scaled(-1.0, self.term(depth + 1))
+            raise self.error(f"at most {MAXIMUM_DEPTH} nested parentheses")
         start = self.place
         scalar, scaled = 1.0, False
-        while (factor := self.scalar_before_star()) is not None:
+        while (factor := -1.0 if self.take("-") else self.scalar_before_star()) is not None:
             scalar, scaled = scalar * factor, True
-        if scaled and self.take("-"):
-            scalar = -scalar
         node = self.factor(depth)
         while operator := self.take("*", "/"):
             number = self.scalar_after(operator)
@@ -147,7 +143,7 @@ class _Parser:
                 raise self.error("a name between the quotes")
             self.place = quoted.end()
             return Name(quoted.group()[1:-1], quoted=True, position=start)
-        if self.peek() in ("'", '"') and self.peek():
+        if self.peek() in ("'", '"'):
             raise self.error("a closing quote")
         word = self.word()
         if not word:
@@ -189,7 +185,7 @@ class _Parser:
         """Take one of some symbols, "" where none stands."""
         self.skip()
         symbol = self.peek()
-        if symbol not in symbols or not symbol:
+        if symbol not in symbols:
             return ""
         self.place += 1
         return symbol

@@ -73,8 +73,10 @@ def estimate_directions(
         raise unknown_name("estimator", method, ESTIMATORS)
     known = latents.property_names()
     if not known:
-        raise DataError("expected images with labels or attributes, got none; "
-                        "give a CSV with --attributes, or one sub-folder a class")
+        raise DataError(
+            "expected images with labels or attributes, got none; "
+            "give a CSV with --attributes, or one sub-folder a class"
+        )
     _check_finite(latents)
     order = draw_order(latents.ids, seed)
     asked = list(dict.fromkeys(known if names is None else names))
@@ -150,12 +152,16 @@ def _lack(name: str, truth: np.ndarray) -> str:
     positives, negatives = int((truth == 1).sum()), int((truth == 0).sum())
     if min(positives, negatives) >= MINIMUM:
         return ""
-    return (f"expected at least {MINIMUM} images with and {MINIMUM} without {name!r}, got {positives} with and "
-            f"{negatives} without; label more images, or take more with --count")
+    return (
+        f"expected at least {MINIMUM} images with and {MINIMUM} without {name!r}, got {positives} with and "
+        f"{negatives} without; label more images, or take more with --count"
+    )
 
 
 def _check_finite(latents: Latents) -> None:
     broken = ~np.isfinite(latents.mean).all(axis=1)
     if broken.any():
-        raise DataError(f"expected finite latents, got NaN or infinity for {int(broken.sum())} of {len(broken)} images, "
-                        f"first {str(latents.ids[np.argmax(broken)])!r}; encode them again or leave those images out")
+        raise DataError(
+            f"expected finite latents, got NaN or infinity for {int(broken.sum())} of {len(broken)} images, "
+            f"first {str(latents.ids[np.argmax(broken)])!r}; encode them again or leave those images out"
+        )

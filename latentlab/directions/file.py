@@ -110,15 +110,15 @@ def read_directions(path: Path, checkpoint: str | None = None) -> DirectionsFile
         raise FileFormatError(
             f"{path} has format {record.get('format')!r}, expected {FORMAT}; upgrade latentlab, or {AGAIN}"
         )
-    if record.pop("digest", None) != _digest(record, arrays):
-        raise FileFormatError(f"{path} was changed after it was written; {AGAIN}")
     try:
+        if record.pop("digest", None) != _digest(record, arrays):
+            raise FileFormatError(f"{path} was changed after it was written; {AGAIN}")
         _check_arrays(arrays)
         directions = tuple(_restored(entry, arrays) for entry in record["directions"])
         stored = DirectionsFile(
             directions, str(record["checkpoint"]), dict(record["data"]), dict(record["extra"]), str(record["version"])
         )
-    except (DataError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise FileFormatError(f"{path} is not a whole directions file ({error}); {AGAIN}") from error
     if checkpoint is not None and stored.checkpoint != checkpoint:
         raise FileFormatError(
@@ -185,8 +185,10 @@ def _check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
     """Every array is one latent: float32, finite, and as long as the others."""
     for key, values in arrays.items():
         if values.ndim != 1 or values.dtype != np.float32 or not np.isfinite(values).all():
-            raise DataError(f"expected a finite float32 vector for {key}, got {values.dtype} of shape {values.shape}"
-                            + (" with NaN or infinity" if values.dtype.kind == "f" else ""))
+            raise DataError(
+                f"expected a finite float32 vector for {key}, got {values.dtype} of shape {values.shape}"
+                + (" with NaN or infinity" if values.dtype.kind == "f" else "")
+            )
     lengths = {len(values) for values in arrays.values()}
     if len(lengths) > 1:
         raise DataError(f"expected vectors of one length, got {sorted(lengths)}")

@@ -25,6 +25,8 @@ POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 
+NOTHING = Markup()
+
 
 @dataclass(frozen=True)
 class Section:
@@ -41,7 +43,7 @@ class Section:
 
     id: str
     title: str
-    html: Markup = Markup("")
+    html: Markup = NOTHING
     summary: str = ""
     needs: frozenset[str] = frozenset()
     missing: str = ""
@@ -69,7 +71,7 @@ def render_page(
         raise DataError(f"expected sections with ids of their own, got {ids}")
     needs = frozenset().union(*(section.needs for section in sections))
     files = [name for need in ASSETS if need in needs for name in ASSETS[need]]
-    return fill(
+    page = fill(
         "page.html.jinja",
         title=title,
         subtitle=subtitle,
@@ -80,6 +82,7 @@ def render_page(
         scripts=[asset(name) for name in ["page.js", *files] if name.endswith(".js")],
         plotly=plotly_bundle() if needs & {"plotly", "plotly-gl"} else "",
     )
+    return str(page)
 
 
 @cache

@@ -50,7 +50,10 @@ def balanceable(y: np.ndarray, others: np.ndarray, minimum: int) -> list[int]:
     cell = np.zeros(len(y), dtype=np.int64)
     for column in np.argsort([-_association(y, values) for values in others.T], kind="stable"):
         finer = _refine(cell, others[:, column])
-        if finer.max(initial=0) > 0 and np.bincount(2 * finer + y, minlength=2 * finer.max() + 2).min() >= minimum:
+        if (
+            finer.max(initial=0) > cell.max(initial=0)
+            and np.bincount(2 * finer + y, minlength=2 * finer.max() + 2).min() >= minimum
+        ):
             chosen.append(int(column))
             cell = finer
     return chosen

@@ -20,8 +20,9 @@ def draw_order(ids: Iterable[object], seed: int) -> np.ndarray:
     Returns:
         uint64 of shape (n,).
     """
-    digests = b"".join(hashlib.blake2b(f"{seed}:{name}".encode(errors="surrogateescape"), digest_size=8).digest()
-                       for name in ids)
+    digests = b"".join(
+        hashlib.blake2b(f"{seed}:{name}".encode(errors="surrogateescape"), digest_size=8).digest() for name in ids
+    )
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 

@@ -44,6 +44,7 @@
         if (still.matches) return pause();
         step = -step;
       }
+      if (!figure.checkVisibility()) return pause();
       show(index + step);
       const atEnd = index === 0 || index === last;
       timer = setTimeout(advance, 1000 * (atEnd ? seconds + 0.6 : seconds));

@@ -1,0 +1,65 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Split(StrEnum):
+    """Parts of a data set."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    ALL = "all"
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="A bundled model, a run's folder or a checkpoint; else the first bundled one that knows the names.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where to write.  [default: outputs/<command>-<what>]", show_default=False),
+]
+Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Decides everything that is drawn.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, and nothing else.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the paths of what was written.")]
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SOURCE",
+        help="Images: digits, faces, patterns, mnist, fashion-mnist, celeba, folder:PATH, npz:PATH, or a path.",
+        show_default=False,
+    ),
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where data that was downloaded before lies.", show_default=False),
+]
+SplitOf = Annotated[Split, typer.Option("--split", help="Which part of the data.")]
+Load = Annotated[
+    int | None,
+    typer.Option("--count", metavar="N", min=1, help="How many images of the data.", show_default=False),
+]
+Download = Annotated[bool, typer.Option("--download", help="Fetch the data when it is not there.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        "--attributes", metavar="CSV", help="Attributes or labels of a folder of images.", show_default=False
+    ),
+]
+MaxBad = Annotated[
+    float, typer.Option(metavar="SHARE", min=0, max=1, help="Unreadable files that are only warned about.")
+]

@@ -1,0 +1,73 @@
+"""How well a model explains images: the ELBO and its parts, one value an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from latentlab.data.dataset import as_unit
+from latentlab.runtime import BATCH, Progress, silent, torch_generator, tracked
+
+if TYPE_CHECKING:
+    from latentlab.codec import LatentModel
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """The terms of the bound for n images at one posterior sample each.
+
+    Args:
+        reconstruction_nats: −log p(x|z), of shape (n,).
+        kl_nats: KL(q(z|x) ‖ p(z)), of shape (n,); zeros for a model without a posterior.
+        kl_dimensions: the mean KL of each latent dimension, of shape (d,), in nats; None without a posterior.
+    """
+
+    reconstruction_nats: np.ndarray
+    kl_nats: np.ndarray
+    kl_dimensions: np.ndarray | None
+
+    @property
+    def negative_elbo_nats(self) -> np.ndarray:
+        """−ELBO = −log p(x|z) + KL(q(z|x) ‖ p(z)), an upper bound on −log p(x), of shape (n,)."""
+        return self.reconstruction_nats + self.kl_nats
+
+
+def score_likelihood(
+    model: LatentModel, pixels: np.ndarray, *, probabilistic: bool = True, seed: int = 0, progress: Progress = silent
+) -> Likelihood:
+    """Score images under a model.
+
+    Args:
+        model: anything with `terms`.
+        pixels: of shape (n, c, h, w), uint8 or float32 in [0, 1].
+        probabilistic: whether the model has a posterior with a KL a dimension.
+        seed: of the posterior samples.
+        progress: told of every batch.
+
+    Returns:
+        The terms, in nats, summed over pixels.
+
+    References:
+        D. P. Kingma, M. Welling, "Auto-Encoding Variational Bayes", 2013, arXiv:1312.6114.
+    """
+    import torch
+
+    generator = torch_generator(seed)
+    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    reconstruction, kl, dimensions = [], [], []
+    with torch.inference_mode():
+        for start in tracked(range(0, len(pixels), BATCH), "scoring", progress):
+            x = torch.from_numpy(as_unit(pixels[start : start + BATCH])).to(device)
+            terms = model.terms(x, generator=generator)
+            reconstruction.append(-terms.log_likelihood.double().cpu().numpy())
+            blocks = [value.double().cpu().numpy() for value in terms.kl.values()]
+            kl.append(np.sum(blocks, axis=0) if blocks else np.zeros(len(x)))
+            if probabilistic:
+                dimensions.append(model.posterior(x).kl_to_standard().double().cpu().numpy())
+    return Likelihood(
+        np.concatenate(reconstruction),
+        np.concatenate(kl),
+        np.concatenate(dimensions).mean(axis=0) if dimensions else None,
+    )

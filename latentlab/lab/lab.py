@@ -1,0 +1,318 @@
+"""The Lab: one opened model and the verbs that work on it. Above this line everything is numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentlab.errors import CapabilityError, DataError, unknown_name
+from latentlab.latents.name import match_name
+from latentlab.runs.bundled import pick_bundled
+from latentlab.runs.run import Run, open_run
+from latentlab.runtime import Progress, silent
+
+if TYPE_CHECKING:
+    from latentlab.codec import ImageSpec, LatentSpec
+    from latentlab.data.dataset import Dataset
+    from latentlab.directions.direction import Direction
+    from latentlab.lab.arithmetic import Arithmetic
+    from latentlab.lab.attribute import Attributes
+    from latentlab.lab.edit import Edit
+    from latentlab.lab.map import Map
+    from latentlab.lab.morph import Morph
+    from latentlab.lab.reconstruction import Reconstruction
+    from latentlab.lab.report import Report
+    from latentlab.lab.result import Origin
+    from latentlab.lab.sample import Samples
+    from latentlab.lab.traversal import Traversal
+    from latentlab.latents.table import Latents
+
+Alpha = float | Sequence[float]
+# Beyond this quantile of the losses of test images, an image is a stranger to the model.
+STRANGER = "0.99"
+
+
+def load(model: str | Path | None = None, device: str = "auto", *, names: Iterable[str] = ()) -> Lab:
+    """Open a model.
+
+    Args:
+        model: a bundled name, a run's folder, or a checkpoint; None takes the first bundled model that knows `names`.
+        device: auto, cpu, cuda, cuda:N or mps.
+        names: attributes and classes that the model has to know, where `model` is None.
+
+    Raises:
+        LatentlabError: one line that says what was expected, what came and what to do.
+
+    >>> lab = load("digits")  # doctest: +SKIP
+    """
+    from latentlab.runtime import pick_device
+
+    run = open_run(pick_bundled(names) if model is None else model)
+    run.checkpoint.model.to(pick_device(device))
+    return Lab(run)
+
+
+class Lab:
+    """An opened model with what it knows.
+
+    Attributes:
+        run: the checkpoint and the files beside it.
+        codec: the torch module, also as `model`: `lab.model.posterior(x)` and so on, where there is one.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.codec = run.checkpoint.model
+        self._estimated: dict[int, tuple[Dataset, Mapping[str, Direction], Latents]] = {}
+
+    @property
+    def model(self) -> Any:
+        """The torch module."""
+        return self.codec
+
+    @property
+    def name(self) -> str:
+        """The name of the bundled model, the run or the file."""
+        return self.run.name
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint file."""
+        return self.run.path
+
+    @property
+    def checkpoint(self) -> str:
+        """The hash of the checkpoint: 64 hexadecimal digits."""
+        return self.run.checkpoint.hash
+
+    @property
+    def image(self) -> ImageSpec:
+        """The images that the model takes."""
+        return self.codec.image
+
+    @property
+    def latent(self) -> LatentSpec:
+        """The blocks of its latent."""
+        return self.codec.latent
+
+    @property
+    def directions(self) -> Mapping[str, Direction]:
+        """The directions that the run carries, by attribute or class."""
+        return self.run.directions
+
+    @property
+    def gallery(self) -> Latents | None:
+        """Latents of test images, or None for a bare checkpoint."""
+        return self.run.gallery
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Scores on the test split, as training left them."""
+        return self.run.metrics
+
+    @cached_property
+    def probabilistic(self) -> bool:
+        """Whether the model has a posterior and a prior."""
+        from latentlab.latents.encode import codec_has_posterior
+
+        return codec_has_posterior(self.codec)
+
+    @cached_property
+    def center(self) -> np.ndarray:
+        """The mean of the aggregate posterior, of shape (d,); the prior's mean where no latents are known."""
+        if self.gallery is None:
+            return np.zeros(self.latent.size, np.float32)
+        return self.gallery.mean.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def __repr__(self) -> str:
+        known = ", ".join(list(self.directions)[:12]) or "no names"
+        return f"Lab({self.name!r}: {self.codec.config.family}, {self.image}, latent {self.latent.size}; knows {known})"
+
+    def encode(self, images: Any) -> np.ndarray:
+        """Posterior means of shape (n, d) of images of shape (n, c, h, w) in [0, 1] (one image may stand alone)."""
+        from latentlab.latents.encode import encode_images
+
+        images = np.asarray(images)
+        return encode_images(self.codec, images[None] if images.ndim == 3 else images)
+
+    def decode(self, latents: Any) -> np.ndarray:
+        """Images of shape (n, c, h, w) in [0, 1] of latents of shape (n, d)."""
+        from latentlab.latents.encode import decode_latents
+
+        return decode_latents(self.codec, np.asarray(latents))
+
+    def encode_data(self, data: Dataset, progress: Progress = silent) -> Latents:
+        """The table of latents of a set of images, fitted to the model if need be."""
+        from latentlab.latents.encode import encode_dataset
+
+        return encode_dataset(self.codec, data, progress)
+
+    def read_images(self, paths: Iterable[str | Path]) -> np.ndarray:
+        """Image files made to fit the model: turned as EXIF says, cropped, resized; of shape (n, c, h, w)."""
+        from latentlab.data.fit import fit_image, open_image
+
+        return np.stack([fit_image(open_image(Path(path)), self.image) for path in paths])
+
+    def known(self) -> Latents:
+        """The gallery.
+
+        Raises:
+            CapabilityError: when the model came without one.
+        """
+        if self.gallery is None:
+            raise CapabilityError(f"{self.name} carries no gallery of latents; give images with --data")
+        return self.gallery
+
+    def draw(self, count: int, *, temperature: float = 1.0, source: str = "prior", seed: int = 0) -> np.ndarray:
+        """Latents drawn from the prior, or from the aggregate posterior of the gallery, of shape (count, d).
+
+        Args:
+            count: how many.
+            temperature: scales the deviation of a sample from the mean.
+            source: `prior` or `aggregate` (a random gallery image's posterior).
+            seed: of the draws.
+        """
+        from latentlab.lab.sample import draw_latents
+
+        return draw_latents(self, count, temperature, source, seed)
+
+    def names(self, data: Dataset | None = None) -> list[str]:
+        """The attributes and classes that ends and edits may name."""
+        if data is not None and (data.attributes or data.classes):
+            return [*data.attributes, *(name for name in data.classes if name not in data.attributes)]
+        return list(self.directions)
+
+    def direction(self, name: str, data: Dataset | None = None) -> Direction:
+        """The direction of an attribute or class: the run's own, or found from `data` where it is given.
+
+        Raises:
+            UnknownNameError: when the name is not known.
+            DataError: when there are too few images with or without it.
+        """
+        found = match_name(name, self.names(data))
+        if found is None:
+            raise unknown_name("attribute or class", name, self.names(data), "" if self.directions else "give --data")
+        return self._directions_of(data, found)[found] if data is not None else self.directions[found]
+
+    def mean_of(self, name: str, data: Dataset | None = None) -> np.ndarray:
+        """The mean latent of the images with an attribute or of a class, of shape (d,)."""
+        if data is not None:
+            latents = self._latents_of(data)
+            rows = latents.truth(name) == 1
+            if not rows.any():
+                raise DataError(f"expected at least one image of {name!r}, got none among {len(latents)}")
+            return latents.mean[rows].mean(axis=0, dtype=np.float64).astype(np.float32)
+        direction = self.direction(name)
+        return direction.vector if direction.mean_with is None else direction.mean_with
+
+    def stranger_notes(self, images: np.ndarray, latents: np.ndarray, names: Sequence[str]) -> list[str]:
+        """A warning for each image that the model explains worse than 99 % of its test images, "" for the others."""
+        limit = self.metrics.get("test", {}).get("loss_quantiles", {}).get(STRANGER)
+        if limit is None:
+            return [""] * len(images)
+        losses = self.losses(images, latents)
+        return [
+            f"{name} is a stranger to this model: loss {loss:.0f} nats, beyond the 99th percentile "
+            f"({limit:.0f}) of the images it knows; what comes out says little about it"
+            if loss > limit
+            else ""
+            for name, loss in zip(names, losses, strict=True)
+        ]
+
+    def losses(self, images: np.ndarray, latents: np.ndarray) -> np.ndarray:
+        """−log p(x|z) of images at given latents, of shape (n,), in nats."""
+        import torch
+
+        device = next(self.codec.parameters()).device
+        with torch.inference_mode():
+            likelihood = self.codec.likelihood(torch.from_numpy(latents).to(device))
+            x = torch.from_numpy(np.asarray(images, np.float32)).to(device)
+            return -likelihood.log_prob(x).cpu().numpy()
+
+    def origin(self, command: str, seed: int = 0, **inputs: Any) -> Origin:
+        """Where a result of this model comes from."""
+        from latentlab.lab.result import Origin
+
+        return Origin(command, self.name, self.checkpoint, seed, inputs)
+
+    def card(self) -> dict[str, Any]:
+        """What this model is, as plain values."""
+        from latentlab.lab.card import model_card
+
+        return model_card(self)
+
+    def attrs(self, data: Dataset | None = None, names: Sequence[str] | None = None, **options: Any) -> Attributes:
+        """Attribute vectors, from averaged latents, with their quality; see `lab.attribute`."""
+        from latentlab.lab.attribute import attribute_directions
+
+        return attribute_directions(self, data, names, **options)
+
+    def edit(self, images: Any = None, attributes: Mapping[str, Alpha] | None = None, **options: Any) -> Edit:
+        """z' = z + αv for each image, one picture an α; see `lab.edit`."""
+        from latentlab.lab.edit import edit_images
+
+        return edit_images(self, images, attributes or {}, **options)
+
+    def morph(self, *ends: str, **options: Any) -> Morph:
+        """A path between two or more ends; see `lab.morph`."""
+        from latentlab.lab.morph import morph
+
+        return morph(self, ends, **options)
+
+    def arithmetic(self, expression: str, **options: Any) -> Arithmetic:
+        """Code-vector arithmetic such as `mean(7) - mean(1) + photo.png`; see `lab.arithmetic`."""
+        from latentlab.lab.arithmetic import arithmetic
+
+        return arithmetic(self, expression, **options)
+
+    def sample(self, count: int = 64, **options: Any) -> Samples:
+        """Images from the prior or the aggregate posterior; see `lab.sample`."""
+        from latentlab.lab.sample import sample
+
+        return sample(self, count, **options)
+
+    def reconstruct(self, images: Any = None, **options: Any) -> Reconstruction:
+        """Real images above what the model makes of them; see `lab.reconstruction`."""
+        from latentlab.lab.reconstruction import reconstruct
+
+        return reconstruct(self, images, **options)
+
+    def traverse(self, **options: Any) -> Traversal:
+        """One latent dimension or principal direction at a time; see `lab.traversal`."""
+        from latentlab.lab.traversal import traverse
+
+        return traverse(self, **options)
+
+    def map(self, **options: Any) -> Map:
+        """A 2-D picture of the latents; see `lab.map`."""
+        from latentlab.lab.map import map_latents
+
+        return map_latents(self, **options)
+
+    def report(self, data: Dataset | None = None, **options: Any) -> Report:
+        """One page with all of it; see `lab.report`."""
+        from latentlab.lab.report import report
+
+        return report(self, data, **options)
+
+    def _latents_of(self, data: Dataset) -> Latents:
+        kept = self._estimated.get(id(data))
+        if kept is None:
+            kept = (data, {}, self.encode_data(data))
+            self._estimated = {id(data): kept}
+        return kept[2]
+
+    def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
+        from latentlab.directions.estimate import estimate_directions
+
+        latents = self._latents_of(data)
+        _, kept, _ = self._estimated[id(data)]
+        if name not in kept:
+            found = estimate_directions(latents, names=[name]).directions
+            kept = {**kept, **{direction.name: direction for direction in found}}
+            self._estimated = {id(data): (data, kept, latents)}
+        return kept

@@ -1,0 +1,184 @@
+"""Maps: the latents in two dimensions, with pictures on hover."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentlab.errors import unknown_name
+from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.latents.name import match_name
+from latentlab.maps.manifold import ellipse, manifold_latents
+from latentlab.maps.projections import Projection, project
+from latentlab.maps.quality import map_quality
+from latentlab.picture.encode import png_bytes
+from latentlab.picture.grid import grid
+from latentlab.runtime import Progress, silent
+
+if TYPE_CHECKING:
+    from latentlab.data.dataset import Dataset
+    from latentlab.lab.lab import Lab
+    from latentlab.latents.table import Latents
+    from latentlab.report.page import Section
+
+# Sides of the manifold's grid, and how many posteriors are drawn as ellipses.
+SIDE = 20
+ELLIPSES = 12
+TAIL = 0.02
+
+
+@dataclass(frozen=True)
+class Map:
+    """Latents on a map.
+
+    Args:
+        projection: where each point lies.
+        table: the latents with what is known of each.
+        images: a picture of each point, of shape (n, c, h, w): real where the data were given, decoded otherwise.
+        manifold: what each place of a 2-D latent space decodes to, of shape (r, r, c, h, w), or None.
+        colours: by name, the first is shown first.
+    """
+
+    origin: Origin
+    projection: Projection
+    table: Latents
+    images: np.ndarray
+    manifold: np.ndarray | None
+    colours: dict[str, np.ndarray]
+    scores: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    save = save
+    _repr_html_ = html_strip
+
+    @property
+    def latents(self) -> np.ndarray:
+        """Posterior means, of shape (n, d)."""
+        return self.table.mean
+
+    @property
+    def name(self) -> str:
+        """The folder that suits it."""
+        return folder_name("map", self.origin.model)
+
+    @property
+    def title(self) -> str:
+        """The heading of its page."""
+        kinds = {"umap": "UMAP", "pca": "PCA", "latent": "The latent space"}
+        return f"{kinds[self.projection.method]} of {self.origin.model}"
+
+    def strip(self) -> np.ndarray:
+        """A few points from left to right."""
+        order = np.argsort(self.projection.coords[:, 0], kind="stable")
+        return self.images[order[np.linspace(0, len(order) - 1, min(12, len(order))).astype(int)]]
+
+    def pictures(self) -> dict[str, bytes]:
+        """The manifold, where there is one."""
+        if self.manifold is None:
+            return {}
+        flat = self.manifold.reshape(-1, *self.manifold.shape[2:])
+        return {"manifold.png": png_bytes(grid(flat, columns=self.manifold.shape[1], padding=0, scale=2))}
+
+    def sections(self) -> list[Section]:
+        """The map, and the manifold of a 2-D latent."""
+        from latentlab.report.figures.scatter_map import Ellipse
+        from latentlab.report.sections.manifold import manifold_section
+        from latentlab.report.sections.map import map_section
+
+        ellipses = []
+        if self.projection.method == "latent" and self.table.logvar is not None:
+            for row in np.linspace(0, len(self.table) - 1, min(ELLIPSES, len(self.table))).astype(int):
+                center, axes = ellipse(self.table.mean[row], self.table.logvar[row])
+                ellipses.append(Ellipse(center, axes, f"2σ posterior of {self.table.ids[row]}"))
+        sections = [
+            map_section(
+                self.projection.coords,
+                self.title,
+                self.projection.axes,
+                self.colours,
+                self.images,
+                [str(name) for name in self.table.ids],
+                self.scores,
+                self.notes,
+                ellipses,
+                faithful=self.projection.method == "latent",
+            )
+        ]
+        if self.manifold is not None:
+            span = float(np.abs(manifold_latents(2, tail=TAIL)).max())
+            sections.append(manifold_section(self.manifold, span))
+        return sections
+
+
+def map_latents(
+    lab: Lab,
+    *,
+    method: str | None = None,
+    colour: str | None = None,
+    data: Dataset | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Map:
+    """Lay latents out in two dimensions.
+
+    Args:
+        lab: the model.
+        method: a name in PROJECTIONS; None takes the latent itself where it is 2-D, else UMAP.
+        colour: the label or attribute to colour by at first; the page offers all.
+        data: images to map instead of the gallery.
+        seed: of UMAP and of the scored subsample.
+        progress: told of the work.
+
+    Raises:
+        LatentlabError: for an unknown method or colour, or too few images.
+    """
+    method = method or ("latent" if lab.latent.size == 2 else "umap")
+    table = lab.known() if data is None else lab.encode_data(data, progress)
+    colours = _colours(table, colour)
+    progress("laying out the map", 0, 2)
+    projection = project(table.mean, method, seed)
+    progress("laying out the map", 1, 2)
+    scores = dict(map_quality(table.mean, projection.coords, table.labels, seed=seed))
+    progress("laying out the map", 2, 2)
+    notes = []
+    if data is None:
+        notes.append(f"The pictures are decoded from the latents that {lab.name} carries of its test images.")
+    manifold = None
+    if method == "latent":
+        places = manifold_latents(SIDE, tail=TAIL)
+        manifold = lab.decode(places.reshape(-1, 2)).reshape(SIDE, SIDE, *lab.image.shape)
+    return Map(
+        origin=lab.origin("map", seed, method=method, colour=colour, data=None if data is None else data.source),
+        projection=projection,
+        table=table,
+        images=lab.decode(table.mean) if data is None else data.images,
+        manifold=manifold,
+        colours=colours,
+        scores=scores,
+        notes=notes,
+    )
+
+
+def _colours(table: Latents, first: str | None) -> dict[str, np.ndarray]:
+    """Everything that points can be coloured by: labels and binary attributes as words, scores as numbers."""
+    colours: dict[str, np.ndarray] = {}
+    if table.labels is not None and table.classes:
+        names = np.array([*table.classes, "unknown"])
+        colours["label"] = names[table.labels]
+    for name, values in table.attributes.items():
+        known = values[~np.isnan(values)]
+        if set(np.unique(known)) <= {0.0, 1.0}:
+            words = np.where(values == 1, name, f"no {name}")
+            colours[name] = np.where(np.isnan(values), "unknown", words)
+        else:
+            colours[name] = np.asarray(values, np.float32)
+    if first is not None:
+        found = match_name(first, [*colours, *table.classes])
+        if found is None:
+            raise unknown_name("label or attribute", first, [*colours, *table.classes])
+        if found not in colours:
+            colours[found] = np.where(table.truth(found) == 1, found, f"not {found}")
+        colours = {found: colours[found], **colours}
+    return colours or {"all": np.full(len(table), "image")}

@@ -1,0 +1,133 @@
+"""Samples: images that nobody drew, from the prior or from the aggregate posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentlab.errors import CapabilityError, UsageError
+from latentlab.files import write_bytes
+from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.picture.encode import enlarge, png_bytes
+from latentlab.picture.grid import grid
+
+if TYPE_CHECKING:
+    from latentlab.lab.lab import Lab
+    from latentlab.report.page import Section
+
+SOURCES = ("prior", "aggregate")
+MOST = 100_000
+# Images on one sheet; the rest of a large sample is in single files.
+SHEET = 400
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Sampled images, of shape (n, c, h, w), with their latents, of shape (n, d)."""
+
+    origin: Origin
+    images: np.ndarray
+    latents: np.ndarray
+    scores: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    save = save
+    _repr_html_ = html_strip
+
+    @property
+    def name(self) -> str:
+        """The folder that suits it."""
+        return folder_name("sample", self.origin.model)
+
+    @property
+    def title(self) -> str:
+        """The heading of its page."""
+        return f"Samples of {self.origin.model}"
+
+    def strip(self) -> np.ndarray:
+        """The first of them."""
+        return self.images[:16]
+
+    def pictures(self) -> dict[str, bytes]:
+        """One sheet."""
+        return {"samples.png": png_bytes(grid(enlarge(self.images[:SHEET], side=56)))}
+
+    def sections(self) -> list[Section]:
+        """The sheet."""
+        from latentlab.report.sections.samples import samples_section
+
+        return [samples_section(self.images[:SHEET], self.notes)]
+
+    def save_images(self, folder: Path) -> list[Path]:
+        """Write each image as a PNG of the model's own size: 000000.png, 000001.png, …"""
+        return [write_bytes(Path(folder) / f"{i:06d}.png", png_bytes(image)) for i, image in enumerate(self.images)]
+
+
+def sample(lab: Lab, count: int = 64, *, temperature: float = 1.0, source: str = "prior", seed: int = 0) -> Samples:
+    """Draw latents and decode them.
+
+    Args:
+        lab: the model.
+        count: how many.
+        temperature: scales the deviation of a draw from its mean; below 1 is safer, above 1 stranger.
+        source: `prior`, or `aggregate`: the posterior of a random gallery image.
+        seed: of the draws.
+
+    Raises:
+        CapabilityError: when the model has no prior, or no gallery for the aggregate posterior.
+        UsageError: when a number is out of its range.
+    """
+    latents = draw_latents(lab, count, temperature, source, seed)
+    return Samples(
+        origin=lab.origin("sample", seed, count=count, temperature=temperature, source=source),
+        images=lab.decode(latents),
+        latents=latents,
+        scores={"count": count, "temperature": temperature, "from": source},
+        notes=_notes(lab, latents, source),
+    )
+
+
+def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: int) -> np.ndarray:
+    """Latents of shape (count, d) drawn as `sample` says."""
+    if source not in SOURCES:
+        raise UsageError(f"expected --from {' or '.join(SOURCES)}, got {source!r}")
+    if not 1 <= count <= MOST:
+        raise UsageError(f"expected a count from 1 to {MOST}, got {count}")
+    if not (np.isfinite(temperature) and temperature >= 0):
+        raise UsageError(f"expected a temperature of 0 or more, got {temperature}")
+    rng = np.random.default_rng(seed)
+    if source == "aggregate":
+        known = lab.known()
+        rows = rng.integers(len(known), size=count)
+        deviation = 0.0 if known.logvar is None else np.exp(0.5 * known.logvar[rows])
+        noise = rng.standard_normal((count, lab.latent.size)).astype(np.float32)
+        drawn = known.mean[rows] + deviation * noise
+        return (lab.center + temperature * (drawn - lab.center)).astype(np.float32)
+    if not lab.probabilistic:
+        raise CapabilityError(
+            f"{lab.name} is of the family {lab.codec.config.family!r}, which has no prior to sample from; "
+            "use --from aggregate, or a VAE such as digits"
+        )
+    from latentlab.runtime import torch_generator
+
+    return temperature * lab.codec.prior().sample(count, torch_generator(seed)).numpy()
+
+
+def _notes(lab: Lab, latents: np.ndarray, source: str) -> list[str]:
+    """Whether the prior is where the model's images are: samples are only as good as that."""
+    if source != "prior" or lab.gallery is None or lab.gallery.logvar is None:
+        return []
+    known = lab.gallery
+    variance = known.mean.var(axis=0) + np.exp(known.logvar).mean(axis=0)
+    return [
+        "the prior has deviation 1 in every dimension; over test images the aggregate posterior has "
+        f"{_span(np.sqrt(variance))}, and its mean is within {np.abs(lab.center).max():.2f} of the prior's"
+    ]
+
+
+def _span(values: Sequence[float] | np.ndarray) -> str:
+    return f"{np.min(values):.2f} to {np.max(values):.2f}"

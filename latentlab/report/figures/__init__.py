@@ -1,0 +1,1 @@
+"""What stands in a section, one kind of figure a file; each becomes escaped HTML."""

@@ -1,0 +1,1 @@
+"""Trained models and what is said about them."""

@@ -1,0 +1,54 @@
+"""The models that come with the package, in the order in which they are asked whether they know a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from latentlab.errors import unknown_name
+from latentlab.files import read_json
+
+BUNDLED = ("mnist", "faces", "digits", "mnist-2d", "digits-ae")
+
+ZOO = Path(__file__).parent.parent / "zoo"
+
+
+def bundled_folder(name: str) -> Path:
+    """The folder of a bundled model.
+
+    Raises:
+        UnknownNameError: when no bundled model is called so.
+    """
+    if name not in BUNDLED:
+        raise unknown_name("model", name, BUNDLED, "or give the path of a checkpoint or a run")
+    return ZOO / name
+
+
+def bundled_names(name: str) -> list[str]:
+    """The attributes and classes that a bundled model knows, read without its weights."""
+    return list(read_json(bundled_folder(name) / "metrics.json")["directions"])
+
+
+def pick_bundled(names: Iterable[str]) -> str:
+    """The first bundled model that knows all the names; the first of all where no name is asked for.
+
+    Raises:
+        UnknownNameError: when none knows them all; says which name, or which models know which.
+    """
+    asked = list(dict.fromkeys(names))
+    known = {model: bundled_names(model) for model in BUNDLED}
+    for model, there in known.items():
+        if set(asked) <= set(there):
+            return model
+    everything = [name for there in known.values() for name in there]
+    for name in asked:
+        if name not in everything:
+            raise unknown_name("attribute or class", name, everything, "an image file has to exist")
+    listed = "; ".join(f"{name}: {', '.join(m for m in BUNDLED if name in known[m])}" for name in asked)
+    raise unknown_name("combination", " and ".join(asked), [], f"no one model knows them all ({listed})")
+
+
+def bundled_cards() -> list[dict[str, Any]]:
+    """What each bundled model is and how good it is, as its run wrote it."""
+    return [{"name": name, **read_json(bundled_folder(name) / "metrics.json")} for name in BUNDLED]

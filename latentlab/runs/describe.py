@@ -1,0 +1,120 @@
+"""What is said about a trained model: scores, directions, class means and a gallery, made once and kept beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.checkpoints import Checkpoint
+from latentlab.data.dataset import Dataset
+from latentlab.directions.estimate import estimate_directions
+from latentlab.directions.file import write_directions
+from latentlab.errors import DataError
+from latentlab.evaluation.likelihood import score_likelihood
+from latentlab.evaluation.usage import active_units
+from latentlab.files import write_json
+from latentlab.latents.encode import codec_has_posterior, encode_dataset
+from latentlab.latents.gallery import write_gallery
+from latentlab.runs.run import DIRECTIONS, GALLERY, METRICS
+from latentlab.runtime import Progress, silent
+
+# Images that directions are found from, and latents that a run carries: enough for a map, small enough for a package.
+MOST_FOR_DIRECTIONS = 20_000
+GALLERY_ROWS = 2_000
+LOSS_QUANTILES = (0.5, 0.9, 0.99)
+
+
+def describe(
+    folder: Path,
+    checkpoint: Checkpoint,
+    train: Dataset,
+    test: Dataset,
+    *,
+    seed: int,
+    training: dict[str, Any],
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write metrics.json, directions.safetensors and gallery.safetensors into a run's folder.
+
+    Directions are found on training images and judged on test images; the gallery holds test images.
+
+    Args:
+        folder: the run.
+        checkpoint: its model.
+        train: the images that it was trained on.
+        test: images that it has not seen.
+        seed: of posterior samples, splits and the choice of rows.
+        training: what training says of itself (epochs, seconds, …), put into the metrics.
+        progress: told of the work.
+
+    Returns:
+        The metrics.
+    """
+    model = checkpoint.model
+    posterior = codec_has_posterior(model)
+    known = encode_dataset(model, _some(train, MOST_FOR_DIRECTIONS, seed), progress)
+    unseen = encode_dataset(model, test, progress)
+    scores = score_likelihood(model, test.pixels, probabilistic=posterior, seed=seed, progress=progress)
+    try:
+        estimate = estimate_directions(known, unseen, seed=seed)
+        directions, left_out = estimate.directions, dict(estimate.left_out)
+    except DataError:
+        # Images without labels or attributes: a model to map and sample, with no names to move along.
+        directions, left_out = (), {}
+    rows = np.sort(np.random.default_rng(seed).permutation(len(unseen))[:GALLERY_ROWS])
+    reconstruction = float(scores.reconstruction_nats.mean())
+    bound = float(scores.negative_elbo_nats.mean())
+    active = active_units(unseen.mean)
+    spread = np.asarray([] if unseen.loss is None else unseen.loss)
+    metrics: dict[str, Any] = {
+        "checkpoint": checkpoint.hash,
+        "test": {
+            "source": test.source,
+            "split": test.split,
+            "images": len(test),
+            "reconstruction_nats": reconstruction,
+            "mean_square_error": _mean_square_error(model, test),
+            "active_units": int(active.sum()),
+            "latent_size": int(model.latent.size),
+            "loss_quantiles": {str(q): float(np.quantile(spread, q)) for q in LOSS_QUANTILES if len(spread)},
+        },
+        "classes": list(test.classes),
+        "attributes": list(test.attributes),
+        "directions": {d.name: {"auc": d.auc, "gap": d.gap, "with": d.positives} for d in directions},
+        "left_out": left_out,
+        "training": training,
+    }
+    if posterior:
+        metrics["test"] |= {
+            "negative_elbo_nats": bound,
+            "bits_per_dim": bound / np.log(2) / model.image.size,
+            "kl_nats": float(scores.kl_nats.mean()),
+            "kl_dimensions_nats": [] if scores.kl_dimensions is None else [float(k) for k in scores.kl_dimensions],
+            # Grey pixels are no coin tosses: such numbers compare with each other, not with those of densities.
+            "pseudo_likelihood": model.config.likelihood.kind == "bernoulli",
+        }
+    data = {"source": train.source, "split": train.split, "images": len(known), "judged_on": test.split}
+    write_directions(folder / DIRECTIONS, directions, checkpoint=checkpoint.hash, data=data)
+    write_gallery(folder / GALLERY, unseen.take(rows), checkpoint.hash)
+    write_json(folder / METRICS, metrics)
+    return metrics
+
+
+def _some(data: Dataset, most: int, seed: int) -> Dataset:
+    if len(data) <= most:
+        return data
+    return data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[:most]))
+
+
+def _mean_square_error(model: Any, data: Dataset) -> float:
+    """The mean over images and pixels of (x − decode(encode(x)))²."""
+    from latentlab.latents.encode import decode_latents, encode_images
+
+    total = 0.0
+    for start in range(0, len(data), 1000):
+        part = data.pixels[start : start + 1000]
+        real = part.astype(np.float32) / 255 if part.dtype == np.uint8 else part
+        total += float(((real - decode_latents(model, encode_images(model, part))) ** 2).mean(dtype=np.float64) * len(part))
+    return total / len(data)

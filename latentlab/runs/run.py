@@ -1,0 +1,101 @@
+"""A trained model with what is known about it: checkpoint, directions, gallery, scores, history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentlab.directions.file import DirectionsFile, read_directions
+from latentlab.errors import FileFormatError, unknown_name
+from latentlab.files import read_json
+from latentlab.latents.gallery import read_gallery
+from latentlab.runs.bundled import BUNDLED, bundled_folder
+
+if TYPE_CHECKING:
+    from latentlab.checkpoints import Checkpoint
+    from latentlab.directions.direction import Direction
+    from latentlab.latents.table import Latents
+
+CHECKPOINT = "checkpoint.safetensors"
+DIRECTIONS = "directions.safetensors"
+GALLERY = "gallery.safetensors"
+METRICS = "metrics.json"
+HISTORY = "history.jsonl"
+RECIPE = "recipe.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model and the files beside it; a bare checkpoint has none of them.
+
+    Args:
+        name: of the bundled model, the run's folder, or the file.
+        path: the checkpoint.
+        checkpoint: the model, its hash, and what training wrote of itself.
+        directions: by attribute or class.
+        gallery: latents of test images, or None.
+        metrics: scores on the test split.
+        history: one entry an epoch.
+    """
+
+    name: str
+    path: Path
+    checkpoint: Checkpoint
+    directions: Mapping[str, Direction] = field(default_factory=dict)
+    gallery: Latents | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    history: tuple[Mapping[str, Any], ...] = ()
+
+
+def find_checkpoint(model: str | Path) -> tuple[str, Path]:
+    """The name and the checkpoint file of a bundled model, a run's folder, or a checkpoint.
+
+    Raises:
+        UnknownNameError: when it is neither a bundled name nor a path that exists.
+        FileFormatError: when a folder holds no checkpoint.
+    """
+    path = Path(model)
+    if str(model) in BUNDLED:
+        return str(model), bundled_folder(str(model)) / CHECKPOINT
+    if path.is_dir():
+        if not (path / CHECKPOINT).is_file():
+            raise FileFormatError(f"{path} holds no {CHECKPOINT}; give a run that train has finished an epoch of")
+        return path.resolve().name, path / CHECKPOINT
+    if path.is_file():
+        return path.stem, path
+    raise unknown_name("model", str(model), BUNDLED, "or give the path of a checkpoint or a run that exists")
+
+
+def open_run(model: str | Path) -> Run:
+    """Open a bundled model, a run's folder, or a checkpoint, with the files that lie beside it.
+
+    Raises:
+        UnknownNameError, FileFormatError: as `find_checkpoint` and the readers of each file.
+    """
+    from latentlab.checkpoints import read_checkpoint
+    from latentlab.training.history import read_history
+
+    name, path = find_checkpoint(model)
+    checkpoint = read_checkpoint(path)
+    # Only the run's own checkpoint: directions beside last.safetensors belong to the best epoch.
+    folder = path.parent if path.name == CHECKPOINT else None
+    if folder is None:
+        return Run(name, path, checkpoint)
+    directions = folder / DIRECTIONS
+    gallery = folder / GALLERY
+    metrics = folder / METRICS
+    return Run(
+        name=name,
+        path=path,
+        checkpoint=checkpoint,
+        directions=_by_name(read_directions(directions, checkpoint.hash)) if directions.is_file() else {},
+        gallery=read_gallery(gallery, checkpoint.hash) if gallery.is_file() else None,
+        metrics=read_json(metrics) if metrics.is_file() else {},
+        history=tuple(read_history(folder / HISTORY)),
+    )
+
+
+def _by_name(file: DirectionsFile) -> dict[str, Direction]:
+    return {direction.name: direction for direction in file.directions}

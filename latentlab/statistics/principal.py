@@ -1,0 +1,30 @@
+"""Principal axes of a cloud of points, with signs that do not depend on the library."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def principal_axes(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The orthonormal directions of greatest variance, greatest first.
+
+    The largest loading of each axis is positive. Axes beyond the rank of the points complete the basis, with
+    deviation 0.
+
+    Args:
+        z: of shape (n, d), n ≥ 2.
+
+    Returns:
+        The axes as rows, of shape (d, d), and the standard deviation along each, of shape (d,).
+
+    References:
+        K. Pearson, "On Lines and Planes of Closest Fit to Systems of Points in Space", Philosophical Magazine 2, 1901.
+    """
+    z = np.asarray(z, np.float64)
+    # R of a QR has the singular values of the whole and at most d rows.
+    reduced = np.linalg.qr(z - z.mean(axis=0), mode="r")
+    _, values, axes = np.linalg.svd(reduced, full_matrices=True)
+    axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
+    deviations = np.zeros(z.shape[1])
+    deviations[: len(values)] = values / np.sqrt(len(z))
+    return axes, deviations

@@ -1,0 +1,98 @@
+"""Every section builds from plain arrays, escapes what it is given, and says what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from latentlab.errors import DataError
+from latentlab.report.figures.scatter_map import Ellipse
+from latentlab.report.page import ASSETS, Section, render_page
+from latentlab.report.sections import SECTIONS
+from latentlab.report.sections.attributes import AttributeRow
+from latentlab.report.sections.edit import EditRow
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+IMAGES = np.random.default_rng(0).random((6, 3, 16, 16)).astype(np.float32)
+
+
+def built(text: str) -> dict[str, Section]:
+    """One section of each kind, with `text` wherever a user's words can come."""
+    build: dict[str, Callable[..., Section]] = SECTIONS
+    return {
+        "summary": build["summary"]({text: text, "list": [text], "group": {text: text}}, [text], [text]),
+        "map": build["map"](
+            np.eye(6, 2),
+            text,
+            (text, text),
+            {text: np.array([text] * 6)},
+            IMAGES,
+            [text] * 6,
+            {text: text},
+            [text],
+            [Ellipse(np.zeros(2), np.eye(2), text)],
+        ),
+        "manifold": build["manifold"](IMAGES[:4].reshape(2, 2, 3, 16, 16), 2.0, [text]),
+        "morph": build["morph"](IMAGES, [text] * 6, [text, text], {text: text}, [text]),
+        "edit": build["edit"]([EditRow(text, IMAGES[0], None, IMAGES, text)], [text] * 6, text, {text: text}, [text]),
+        "attributes": build["attributes"]([AttributeRow(text, 3, 4, 0.9, 1.5, text, IMAGES[0], None)], [text]),
+        "reconstructions": build["reconstructions"](IMAGES, IMAGES, [text] * 6, np.arange(6.0), text, [text]),
+        "samples": build["samples"](IMAGES, [text]),
+        "traversals": build["traversals"](IMAGES[None], [text], [text] * 6, [text]),
+        "training": build["training"]([{"epoch": 1, text: 2.0}]),
+    }
+
+
+def test_every_kind_is_built_here() -> None:
+    assert list(built("a")) == list(SECTIONS)
+
+
+@pytest.mark.parametrize("id", SECTIONS)
+def test_sections_escape_and_name_what_they_need(id: str) -> None:
+    section = built(HOSTILE)[id]
+    assert section.id == id and section.needs <= set(ASSETS)
+    assert "<img src=x" not in section.html and "onerror" in section.html
+    assert section.html.count("<script") == section.html.count("</script>")
+
+
+def test_all_sections_make_one_page() -> None:
+    page = render_page("report", "all of it", list(built("a").values()))
+    assert page.count('role="tabpanel"') == len(SECTIONS)
+
+
+def test_edit_leaves_out_columns_that_nobody_has() -> None:
+    rows = [EditRow("a", None, IMAGES[0], IMAGES), EditRow("b", None, None, IMAGES)]
+    html = SECTIONS["edit"](rows, [str(alpha) for alpha in range(6)]).html
+    assert ">reconstruction<" in html and ">original<" not in html and html.count("<img") == 13
+
+
+def test_reconstructions_without_real_images_say_so() -> None:
+    section = SECTIONS["reconstructions"](None, IMAGES, range(6))
+    assert "not at hand" in section.summary and section.html.count("<img") == 6
+    with pytest.raises(DataError, match="as many images"):
+        SECTIONS["reconstructions"](IMAGES, IMAGES, range(5))
+
+
+def test_long_galleries_are_cut_and_say_so() -> None:
+    many = np.zeros((300, 1, 4, 4))
+    assert "first 256 of 300" in SECTIONS["samples"](many).html
+    assert "first 128 of 300" in SECTIONS["reconstructions"](many, many, range(300)).html
+
+
+def test_attributes_without_auc_or_averages() -> None:
+    html = SECTIONS["attributes"]([AttributeRow("hat", 2, 9, None, 0.5)]).html
+    assert "<img" not in html and "–" in html and ">note<" not in html
+
+
+def test_training_draws_a_chart_a_quantity_with_a_line_a_split() -> None:
+    history = [
+        {"epoch": epoch, "train_loss_nats": 9.0 / epoch, "test_loss_nats": 9.5 / epoch, "seconds": 3.0, "best": True}
+        for epoch in (1, 2, 3)
+    ]
+    history[1]["test_loss_nats"] = float("nan")
+    html = SECTIONS["training"]([*history, {"epoch": 4, "beta": 1.0}]).html
+    assert html.count("<figure") == 2 and "loss, nats" in html and html.count("<circle") == 3 + 2 + 1
+    assert "train: 4.5 at epoch 2" in html
+    assert "latentlab train" in SECTIONS["training"]([]).missing
