@@ -200,7 +200,5 @@ class LatentModel(Codec, Protocol):
     def likelihood(self, z: Tensor, condition: Tensor | None = None) -> Any:
         """p(x|z): its `mean` and samples are of shape (n, c, h, w)."""
 
-    def terms(
-        self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Terms:
+    def terms(self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Terms:
         """The terms of the bound at one sample of z, one value an image, in nats."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from latentlab.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 Item = TypeVar("Item")
@@ -61,6 +62,13 @@ def pick_device(name: str = "auto") -> torch.device:
     if there is None or not there():
         raise UsageError(f"device {name!r} is not on this machine; use --device auto or cpu")
     return device
+
+
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    """The tensor of a NumPy array, in the same memory; one that is read-only is copied, since torch writes anywhere."""
+    import torch
+
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def torch_generator(seed: int) -> torch.Generator:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -17,6 +18,8 @@ from latentlab.errors import DataError
 
 Value = TypeVar("Value")
 MISSING = object()
+LARGEST_FLOAT = int(sys.float_info.max)
+SHOWN_LENGTH = 60
 NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
 
 
@@ -66,7 +69,7 @@ def _read(kind: Any, data: Any, where: str, problems: list[str]) -> Any:
         if not isinstance(data, Mapping):
             return _wrong(problems, where, "expected a table", data)
         return dict(data)
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+    if kind is float and isinstance(data, int) and not isinstance(data, bool) and abs(data) <= LARGEST_FLOAT:
         return float(data)
     if kind in NAMES:
         if type(data) is kind:
@@ -143,16 +146,24 @@ def _tag(kind: Any) -> str:
 def _plural(kind: Any, one: bool = False) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(repr(name) for name in get_args(kind))
-    if dataclasses.is_dataclass(kind) or kind not in NAMES:
-        return "a table" if dataclasses.is_dataclass(kind) else "a value"
+    if kind not in NAMES:
+        options = get_args(kind) or (kind,)
+        return "a table" if any(dataclasses.is_dataclass(option) for option in options) else "a value"
     return NAMES[kind] if one else NAMES[kind].removeprefix("a ") + "s"
 
 
 def _join(where: str, key: object) -> str:
-    return f"{where}.{key}" if where else str(key)
+    name = str(key)
+    if not name.isprintable() or len(name) > SHOWN_LENGTH:
+        name = _shown(name)
+    return f"{where}.{name}" if where else name
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < SHOWN_LENGTH else f"{type(value).__name__} of length {len(str(value))}"
 
 
 def _wrong(problems: list[str], where: str, expected: str, got: object, names: list[str] | None = None) -> None:
     near = difflib.get_close_matches(str(got), names or [], n=1)
-    shown = repr(got) if len(repr(got)) < 60 else f"{type(got).__name__} of length {len(str(got))}"
-    problems.append(f"{where or 'value'}: {expected}, got {shown}{f'; did you mean {near[0]}?' if near else ''}")
+    problems.append(f"{where or 'value'}: {expected}, got {_shown(got)}{f'; did you mean {near[0]}?' if near else ''}")

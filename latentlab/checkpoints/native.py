@@ -25,6 +25,10 @@ from latentlab.models import Model, ModelConfig
 FORMAT = "latentlab-checkpoint"
 VERSION = 1
 
+# A header names every weight and carries the configuration; the largest network that a recipe can ask for has half.
+LONGEST_HEADER = 4_000_000
+SHOWN_PROBLEMS = 5
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -47,7 +51,7 @@ def checkpoint_hash(tensors: Mapping[str, torch.Tensor], config: Mapping[str, An
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -73,6 +77,7 @@ def read_header(path: Path) -> dict[str, Any]:
         FileFormatError: when the file is missing, cut short, or not a latentlab checkpoint.
     """
     try:
+        _check_length(path)
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("latentlab")
     except OSError as error:
@@ -85,7 +90,7 @@ def read_header(path: Path) -> dict[str, Any]:
         raise FileFormatError(f"{path} is a safetensors file without latentlab's header; expected one that train wrote")
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path}: its header is not JSON ({error}); it was edited") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise FileFormatError(f"{path}: expected a {FORMAT}, got {_kind(header)}; give the model's checkpoint")
@@ -105,7 +110,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     header = read_header(path)
     config, problems = schema.read(ModelConfig, header.get("model"), "model")  # type: ignore[arg-type]
     if config is None:
-        raise FileFormatError(f"{path}: {'; '.join(problems)}; the header was edited")
+        more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        raise FileFormatError(f"{path}: {'; '.join(problems[:SHOWN_PROBLEMS])}{more}; the header was edited")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
@@ -115,11 +121,26 @@ def read_checkpoint(path: Path) -> Checkpoint:
     found = checkpoint_hash(tensors, schema.plain(config))
     if found != header.get("hash"):
         raise FileFormatError(
-            f"{path}: expected hash {str(header.get('hash'))[:12]}, got {found[:12]}; the file was changed after training"
+            f"{path}: expected hash {str(header.get('hash'))[:12]}, got {found[:12]}; it was changed after training"
         )
     model.load_state_dict(tensors, strict=True, assign=True)
     about = header.get("about")
     return Checkpoint(model.eval().requires_grad_(False), found, about if isinstance(about, dict) else {})
+
+
+def _check_length(path: Path) -> None:
+    """Refuse a header of a length that no checkpoint has, before anything is made of it.
+
+    Raises:
+        OSError: when the file cannot be read.
+        FileFormatError: when its first eight bytes claim more than `LONGEST_HEADER`.
+    """
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > LONGEST_HEADER:
+        raise FileFormatError(
+            f"{path}: expected a header of at most {LONGEST_HEADER} bytes, got {length}; it is no checkpoint of ours"
+        )
 
 
 def _empty(config: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Model:

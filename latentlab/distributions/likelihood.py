@@ -38,7 +38,9 @@ class Bernoulli:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """Black and white images of shape (n, c, h, w)."""
-        return torch.bernoulli(self.mean, generator=generator)
+        # Drawn on the generator's own device and moved, as for every distribution here.
+        u = torch.rand(self.logits.shape, generator=generator).to(self.logits)
+        return (u < self.mean).to(self.logits)
 
 
 @dataclass(frozen=True)

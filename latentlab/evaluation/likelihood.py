@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.data.dataset import as_unit
-from latentlab.runtime import BATCH, Progress, silent, torch_generator, tracked
+from latentlab.runtime import BATCH, Progress, as_tensor, silent, torch_generator, tracked
 
 if TYPE_CHECKING:
     from latentlab.codec import LatentModel
@@ -59,7 +59,7 @@ def score_likelihood(
     reconstruction, kl, dimensions = [], [], []
     with torch.inference_mode():
         for start in tracked(range(0, len(pixels), BATCH), "scoring", progress):
-            x = torch.from_numpy(as_unit(pixels[start : start + BATCH])).to(device)
+            x = as_tensor(as_unit(pixels[start : start + BATCH])).to(device)
             terms = model.terms(x, generator=generator)
             reconstruction.append(-terms.log_likelihood.double().cpu().numpy())
             blocks = [value.double().cpu().numpy() for value in terms.kl.values()]

@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from latentlab.errors import DataError
-
-
-def path_scores(
-    latents: np.ndarray,
-    decode: Callable[[np.ndarray], np.ndarray],
-    encode: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> dict[str, float]:
-    """Decode a path and score it; see `frame_scores` and `cycle_error`.
-
-    Args:
-        latents: of shape (m, d), m ≥ 2.
-        decode: latents (m, d) to images (m, c, h, w) in [0, 1].
-        encode: images back to latents; None to leave the cycle error out.
-    """
-    images = decode(latents)
-    scores = frame_scores(images)
-    if encode is not None:
-        scores["cycle_error"] = cycle_error(latents, encode(images))
-    return scores
 
 
 def frame_scores(images: np.ndarray) -> dict[str, float]:

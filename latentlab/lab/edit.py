@@ -144,7 +144,8 @@ def edit_images(
         table = lab.known()
         rows = _rows_without(table, list(found), [a for _, a in found.values()], count, seed)
         originals, latents = None, table.mean[rows]
-        shown, warnings = [str(name) for name in table.ids[rows]], []
+        # The name by which the same image can be asked for again: `morph @12 7`.
+        shown, warnings = [f"@{row}" for row in rows], []
         notes.append(
             f"these are test images as {lab.name} decodes them: it carries their latents, not their pixels; "
             "give image files or --data to see originals beside them"

@@ -100,4 +100,4 @@ def _exemplar(lab: Lab, name: str, seed: int, data: Dataset | None) -> End:
         raise DataError(f"expected at least one image of {name!r}, got none among {len(latents)}; give --data with some")
     row = int(np.random.default_rng([seed, len(rows)]).choice(rows))
     image = None if data is None else data.take(np.array([row])).images[0]
-    return End(f"{name} ({latents.ids[row]})", latents.mean[row], image)
+    return End(f"{name} (@{row})", latents.mean[row], image)

@@ -13,7 +13,7 @@ from latentlab.errors import CapabilityError, DataError, unknown_name
 from latentlab.latents.name import match_name
 from latentlab.runs.bundled import pick_bundled
 from latentlab.runs.run import Run, open_run
-from latentlab.runtime import Progress, silent
+from latentlab.runtime import Progress, as_tensor, silent
 
 if TYPE_CHECKING:
     from latentlab.codec import ImageSpec, LatentSpec
@@ -229,8 +229,8 @@ class Lab:
 
         device = next(self.codec.parameters()).device
         with torch.inference_mode():
-            likelihood = self.codec.likelihood(torch.from_numpy(latents).to(device))
-            x = torch.from_numpy(np.asarray(images, np.float32)).to(device)
+            likelihood = self.codec.likelihood(as_tensor(latents).to(device))
+            x = as_tensor(np.asarray(images, np.float32)).to(device)
             return -likelihood.log_prob(x).cpu().numpy()
 
     def origin(self, command: str, seed: int = 0, **inputs: Any) -> Origin:

@@ -95,7 +95,7 @@ class Map:
         sections = [
             map_section(
                 self.projection.coords,
-                self.title,
+                "Map",
                 self.projection.axes,
                 self.colours,
                 self.images,

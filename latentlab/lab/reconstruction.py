@@ -114,7 +114,7 @@ def reconstruct(
             real=None,
             images=lab.decode(gallery.mean[order]),
             latents=gallery.mean[order],
-            names=[str(name) for name in gallery.ids[order]],
+            names=[f"@{row}" for row in order],
             loss=None if gallery.loss is None else gallery.loss[order],
             scores=_loss_scores(lab, gallery.loss),
             notes=notes,

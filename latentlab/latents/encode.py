@@ -9,7 +9,7 @@ import numpy as np
 from latentlab.data.dataset import Dataset, as_unit
 from latentlab.errors import DataError
 from latentlab.latents.table import Latents
-from latentlab.runtime import BATCH, Progress, silent, tracked
+from latentlab.runtime import BATCH, Progress, as_tensor, silent, tracked
 
 if TYPE_CHECKING:
     from latentlab.codec import Codec
@@ -35,7 +35,7 @@ def encode_images(codec: Codec, pixels: np.ndarray) -> np.ndarray:
     out = np.empty((len(pixels), codec.latent.size), np.float32)
     with torch.inference_mode():
         for rows in _batches(len(pixels)):
-            x = torch.from_numpy(as_unit(pixels[rows])).to(device)
+            x = as_tensor(as_unit(pixels[rows])).to(device)
             out[rows] = codec.encode(x).cpu().numpy()
     return out
 
@@ -57,7 +57,7 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
     out = np.empty((len(latents), *codec.image.shape), np.float32)
     with torch.inference_mode():
         for rows in _batches(len(latents)):
-            out[rows] = codec.decode(torch.from_numpy(latents[rows]).to(device)).cpu().numpy()
+            out[rows] = codec.decode(as_tensor(latents[rows]).to(device)).cpu().numpy()
     return out
 
 
@@ -77,7 +77,7 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
     means, logvars, losses = [], [], []
     with torch.inference_mode():
         for rows in tracked(_batches(len(data)), f"encoding {data.source}", progress):
-            x = torch.from_numpy(as_unit(data.pixels[rows])).to(device)
+            x = as_tensor(as_unit(data.pixels[rows])).to(device)
             if probabilistic:
                 posterior = codec.posterior(x)  # type: ignore[attr-defined]
                 z = posterior.mean
@@ -136,7 +136,7 @@ def _batches(count: int) -> list[slice]:
     return [slice(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
 
 
-def _device(codec: Codec):  # noqa: ANN202 (torch is not imported yet)
+def _device(codec: Codec):
     import torch
 
     parameters = getattr(codec, "parameters", None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latentlab.errors import FileFormatError
+from latentlab.errors import DataError, FileFormatError
 from latentlab.files import write_bytes
 from latentlab.latents.table import Latents
 
@@ -42,8 +42,9 @@ def read_gallery(path: Path, checkpoint: str) -> Latents:
         with safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {}).get("latentlab", "null"))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError, ValueError) as error:
-        raise FileFormatError(f"{path}: cannot be read as a gallery ({error}); it was cut short or edited") from error
+    except (OSError, SafetensorError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise FileFormatError(f"{path}: cannot be read as a gallery ({reason}); it was cut short or edited") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT or "mean" not in arrays:
         raise FileFormatError(f"{path}: expected a {FORMAT}, got something else")
     if header.get("checkpoint") != checkpoint:
@@ -51,15 +52,19 @@ def read_gallery(path: Path, checkpoint: str) -> Latents:
             f"{path}: expected the gallery of checkpoint {checkpoint[:12]}, got that of "
             f"{str(header.get('checkpoint'))[:12]}; take the gallery that lies beside the checkpoint"
         )
-    return Latents(
-        mean=arrays["mean"],
-        logvar=arrays.get("logvar"),
-        ids=np.array(header["ids"]),
-        split=header["split"],
-        classes=tuple(header["classes"]),
-        labels=arrays.get("labels"),
-        attributes={
-            name.removeprefix("attribute."): column for name, column in arrays.items() if name.startswith("attribute.")
-        },
-        loss=arrays.get("loss"),
-    )
+    attributes = {
+        name.removeprefix("attribute."): column for name, column in arrays.items() if name.startswith("attribute.")
+    }
+    try:
+        return Latents(
+            mean=arrays["mean"],
+            logvar=arrays.get("logvar"),
+            ids=np.array(header["ids"], dtype=str),
+            split=str(header["split"]),
+            classes=tuple(map(str, header["classes"])),
+            labels=arrays.get("labels"),
+            attributes=attributes,
+            loss=arrays.get("loss"),
+        )
+    except (DataError, KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"{path}: is not a whole gallery ({error}); it was edited") from error

@@ -37,7 +37,11 @@ class Latents:
 
     def __post_init__(self) -> None:
         rows = {
-            "logvar": self.logvar, "ids": self.ids, "labels": self.labels, "loss": self.loss, **self.attributes,
+            "logvar": self.logvar,
+            "ids": self.ids,
+            "labels": self.labels,
+            "loss": self.loss,
+            **self.attributes,
         }
         for name, column in rows.items():
             if column is not None and len(column) != len(self.mean):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentlab.errors import DataError, UsageError, unknown_name
+from latentlab.statistics.principal import principal_axes
 
 NEIGHBOURS = 15
 UMAP_MINIMUM = 10
@@ -63,18 +64,15 @@ def project_pca(z: np.ndarray, seed: int = 0) -> Projection:
         On Lines and Planes of Closest Fit to Systems of Points in Space (Pearson, 1901).
     """
     mean = z.mean(axis=0, dtype=np.float64)
-    centered = z - mean
-    # R of a QR has the singular values of the whole and at most d rows.
-    _, values, rows = np.linalg.svd(np.linalg.qr(centered, mode="r"), full_matrices=False)
-    axes = np.zeros((2, z.shape[1]))
-    axes[: len(rows)] = rows[:2]
-    axes *= np.where(axes[np.arange(2), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
-    variance = np.zeros(max(2, len(values)))
-    variance[: len(values)] = values**2
-    shares = variance[:2] / variance.sum() if variance.sum() > 0 else variance[:2]
+    principal, deviations = principal_axes(z)
+    # A latent of one dimension has no second axis: nothing varies along it.
+    axes, variances = np.zeros((2, z.shape[1])), np.zeros(2)
+    axes[: len(principal)], variances[: len(deviations)] = principal[:2], deviations[:2] ** 2
+    total = float((deviations**2).sum())
+    shares = variances / total if total > 0 else variances
     return Projection(
         "pca",
-        (centered @ axes.T).astype(np.float32),
+        ((z - mean) @ axes.T).astype(np.float32),
         (f"component 1 ({shares[0]:.0%} of the variance)", f"component 2 ({shares[1]:.0%} of the variance)"),
         (float(shares[0]), float(shares[1])),
         lambda points: (mean + np.asarray(points, dtype=np.float64) @ axes).astype(np.float32),

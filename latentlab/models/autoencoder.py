@@ -12,7 +12,8 @@ from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec, Terms
 from latentlab.errors import CapabilityError
 from latentlab.models.condition import refuse_condition
 from latentlab.nn import MLP, Network
-from latentlab.nn.observation import Likelihood, Observation
+from latentlab.nn.bound import check_sides, check_width
+from latentlab.nn.observation import Likelihood, Observation, widen
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class AutoencoderConfig:
     likelihood: Observation = field(default_factory=Observation)
 
     def __post_init__(self) -> None:
-        if self.latent < 1:
-            raise ValueError(f"latent: expected at least 1 dimension, got {self.latent}")
+        check_width("latent", self.latent)
+        check_sides(self.image)
 
     def build(self) -> Autoencoder:
         """A new model with random weights, drawn from torch's current generator."""
@@ -57,7 +58,7 @@ class Autoencoder(nn.Module):
     def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Codes of shape (n, d) of images (n, c, h, w)."""
         refuse_condition(self.config.family, condition)
-        return self.to_code(self.encoder(x)).float()
+        return widen(self.to_code(self.encoder(x)))
 
     def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Mean images of shape (n, c, h, w) in [0, 1] of codes (n, d)."""
@@ -84,12 +85,12 @@ class Autoencoder(nn.Module):
         """
         raise _no_distribution("prior")
 
-    def terms(
-        self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Terms:
+    def terms(self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Terms:
         """log p(x|f(x)) of shape (n,), in nats; there is no KL."""
         return Terms(log_likelihood=self.likelihood(self.encode(x, condition)).log_prob(x))
 
 
 def _no_distribution(what: str) -> CapabilityError:
-    return CapabilityError(f"an autoencoder has no {what}; the family 'vae' has one (sample --from aggregate works here)")
+    return CapabilityError(
+        f"an autoencoder has no {what}; the family 'vae' has one (sample --from aggregate works here)"
+    )

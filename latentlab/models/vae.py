@@ -12,7 +12,8 @@ from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec, Terms
 from latentlab.distributions import DiagonalNormal, StandardNormal
 from latentlab.models.condition import refuse_condition
 from latentlab.nn import MLP, Network
-from latentlab.nn.observation import Likelihood, Observation
+from latentlab.nn.bound import check_sides, check_width
+from latentlab.nn.observation import Likelihood, Observation, widen
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class VAEConfig:
     likelihood: Observation = field(default_factory=Observation)
 
     def __post_init__(self) -> None:
-        if self.latent < 1:
-            raise ValueError(f"latent: expected at least 1 dimension, got {self.latent}")
+        check_width("latent", self.latent)
+        check_sides(self.image)
 
     def build(self) -> VAE:
         """A new model with random weights, drawn from torch's current generator."""
@@ -64,7 +65,7 @@ class VAE(nn.Module):
     def posterior(self, x: Tensor, condition: Tensor | None = None) -> DiagonalNormal:
         """q(z|x) of images (n, c, h, w)."""
         refuse_condition(self.config.family, condition)
-        mean, logvar = self.to_posterior(self.encoder(x)).float().chunk(2, dim=1)
+        mean, logvar = widen(self.to_posterior(self.encoder(x))).chunk(2, dim=1)
         return DiagonalNormal(mean, logvar)
 
     def prior(self, condition: Tensor | None = None) -> StandardNormal:
@@ -77,9 +78,7 @@ class VAE(nn.Module):
         refuse_condition(self.config.family, condition)
         return self.observe(self.decoder(z))
 
-    def terms(
-        self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Terms:
+    def terms(self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Terms:
         """log p(x|z) at one sample z ~ q(z|x), and KL(q(z|x) ‖ p(z)), of shape (n,), in nats."""
         posterior = self.posterior(x, condition)
         z = posterior.sample(generator)

@@ -9,6 +9,7 @@ from torch import nn
 
 from latentlab.codec import ImageSpec
 from latentlab.nn.activation import ActivationName, build_activation
+from latentlab.nn.bound import MOST_STAGES, MOST_WIDTH, check_numbers, check_width
 from latentlab.nn.pyramid import build_down, build_up, halvings
 
 
@@ -22,10 +23,8 @@ class Conv:
     activation: ActivationName = "relu"
 
     def __post_init__(self) -> None:
-        if not self.channels or any(width < 1 for width in self.channels):
-            raise ValueError(f"channels: expected at least one stage of at least 1 channel, got {list(self.channels)}")
-        if self.hidden < 0:
-            raise ValueError(f"hidden: expected 0 or more, got {self.hidden}")
+        check_numbers("channels", self.channels, least=1, most=MOST_WIDTH, lengths=range(1, MOST_STAGES + 1))
+        check_width("hidden", self.hidden, least=0)
 
     def build_encoder(self, image: ImageSpec) -> tuple[nn.Module, int]:
         """Images (n, c, h, w) to features (n, width); returns the module and the width."""

@@ -22,12 +22,17 @@ class Observation:
     sigma: float | Literal["learned"] = 0.1
 
     def __post_init__(self) -> None:
-        if self.sigma != "learned" and not self.sigma > 0:
+        if self.sigma != "learned" and not 0 < self.sigma < math.inf:
             raise ValueError(f'sigma: expected a number above 0 or "learned", got {self.sigma}')
 
     def build(self) -> ObservationHead:
         """The module that turns a decoder's output into this likelihood."""
         return ObservationHead(self)
+
+
+def widen(output: Tensor) -> Tensor:
+    """A network's output as float32 at least: half precision ends here, since what follows sums thousands of terms."""
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 class ObservationHead(nn.Module):
@@ -44,8 +49,7 @@ class ObservationHead(nn.Module):
             self.register_buffer("log_sigma", log_sigma, persistent=False)
 
     def forward(self, output: Tensor) -> Likelihood:
-        # Half-precision networks end here: a likelihood sums thousands of terms.
-        output = output.float()
+        output = widen(output)
         if self.kind == "gaussian":
             return Gaussian(torch.sigmoid(output), self.log_sigma)
         return LIKELIHOODS[self.kind](output)

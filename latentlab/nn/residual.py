@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from latentlab.codec import ImageSpec
 from latentlab.nn.activation import ActivationName, build_activation
+from latentlab.nn.bound import MOST_BLOCKS, MOST_STAGES, MOST_WIDTH, check_numbers, check_width
 from latentlab.nn.pyramid import build_down, build_up, halvings
 
 
@@ -57,14 +58,15 @@ class Residual:
     activation: ActivationName = "silu"
 
     def __post_init__(self) -> None:
-        if not self.channels or any(width < 1 for width in self.channels):
-            raise ValueError(f"channels: expected at least one stage of at least 1 channel, got {list(self.channels)}")
-        if len(self.blocks) != len(self.channels) or any(count < 0 for count in self.blocks):
+        stages = range(1, MOST_STAGES + 1)
+        check_numbers("channels", self.channels, least=1, most=MOST_WIDTH, lengths=stages)
+        check_numbers("blocks", self.blocks, least=0, most=MOST_BLOCKS, lengths=stages)
+        if len(self.blocks) != len(self.channels):
             raise ValueError(
                 f"blocks: expected one number for each of the {len(self.channels)} stages, got {list(self.blocks)}"
             )
-        if self.hidden < 0 or self.head < 1:
-            raise ValueError(f"hidden, head: expected hidden ≥ 0 and head ≥ 1, got {self.hidden} and {self.head}")
+        check_width("hidden", self.hidden, least=0)
+        check_width("head", self.head)
 
     def build_encoder(self, image: ImageSpec) -> tuple[nn.Module, int]:
         """Images (n, c, h, w) to features (n, width); returns the module and the width."""

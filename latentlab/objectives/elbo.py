@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,10 +26,8 @@ class ELBO:
     warmup_epochs: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.beta >= 0 or not self.warmup_epochs >= 0:
-            raise ValueError(
-                f"beta, warmup_epochs: expected 0 or more, got {self.beta} and {self.warmup_epochs}"
-            )
+        if not 0 <= self.beta < math.inf or not 0 <= self.warmup_epochs < math.inf:
+            raise ValueError(f"beta, warmup_epochs: expected 0 or more, got {self.beta} and {self.warmup_epochs}")
 
     def weight(self, epoch: float) -> float:
         """β after `epoch` epochs; fractions of an epoch count."""

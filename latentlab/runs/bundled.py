@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from latentlab.errors import unknown_name
+from latentlab.errors import UnknownNameError, unknown_name
 from latentlab.files import read_json
 
 BUNDLED = ("mnist", "faces", "digits", "mnist-2d", "digits-ae")
@@ -46,7 +46,9 @@ def pick_bundled(names: Iterable[str]) -> str:
         if name not in everything:
             raise unknown_name("attribute or class", name, everything, "an image file has to exist")
     listed = "; ".join(f"{name}: {', '.join(m for m in BUNDLED if name in known[m])}" for name in asked)
-    raise unknown_name("combination", " and ".join(asked), [], f"no one model knows them all ({listed})")
+    raise UnknownNameError(
+        f"expected names that one bundled model knows, got {' and '.join(asked)} ({listed}); ask for each by itself"
+    )
 
 
 def bundled_cards() -> list[dict[str, Any]]:

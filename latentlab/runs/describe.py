@@ -116,5 +116,7 @@ def _mean_square_error(model: Any, data: Dataset) -> float:
     for start in range(0, len(data), 1000):
         part = data.pixels[start : start + 1000]
         real = part.astype(np.float32) / 255 if part.dtype == np.uint8 else part
-        total += float(((real - decode_latents(model, encode_images(model, part))) ** 2).mean(dtype=np.float64) * len(part))
+        total += float(
+            ((real - decode_latents(model, encode_images(model, part))) ** 2).mean(dtype=np.float64) * len(part)
+        )
     return total / len(data)

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,13 @@ from latentlab.errors import DataError, LatentlabError
 from latentlab.files import cannot_write, read_json, write_json
 from latentlab.runs.run import CHECKPOINT, HISTORY, METRICS, RECIPE
 from latentlab.runtime import Progress, pick_device, silent
+
+if TYPE_CHECKING:
+    from latentlab.codec import ImageSpec
+    from latentlab.training import Recipe
+
+# Training keeps each weight four times (itself, its gradient, two moments): 16 GB at most.
+MOST_WEIGHTS = 10**9
 
 
 def train_recipe(
@@ -70,12 +77,7 @@ def train_recipe(
     )
     test = load_data(source, split="test", image=everything.image, **request, **options)
     fit, held_out = _hold_out(everything, recipe.data.validation, recipe.seed)
-    recipe = recipe.for_images(everything.image)
-    # What the networks cannot take has to show before a folder is made.
-    try:
-        recipe.model.build()
-    except ValueError as error:
-        raise DataError(f"{recipe_path}: model.network.{error}") from error
+    recipe = _fitted(recipe, everything.image, recipe_path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -112,13 +114,31 @@ def train_recipe(
 def fingerprint(data: Dataset) -> str:
     """16 hexadecimal digits over the pixels of a set of images, in order."""
     digest = hashlib.sha256(f"{data.pixels.dtype} {data.pixels.shape}".encode())
-    digest.update(memoryview(np.ascontiguousarray(data.pixels)).cast("B"))
+    digest.update(np.ascontiguousarray(data.pixels).data.cast("B"))
     return digest.hexdigest()[:16]
 
 
 def versions() -> dict[str, str]:
     """The versions that decide what bytes come out."""
     return {name: importlib.metadata.version(name) for name in ("latentlab", "torch", "numpy")}
+
+
+def _fitted(recipe: Recipe, image: ImageSpec, path: Path) -> Recipe:
+    """The recipe for these images; what its networks cannot take has to show before a folder is made."""
+    import torch
+
+    # Without memory: a slip in a width should be a message, not an allocation.
+    try:
+        recipe = recipe.for_images(image)
+        with torch.device("meta"):
+            weights = sum(weight.numel() for weight in recipe.model.build().parameters())
+    except ValueError as error:
+        raise DataError(f"{path}: model.network.{error}") from error
+    if weights > MOST_WEIGHTS:
+        raise DataError(
+            f"{path}: model: expected at most {MOST_WEIGHTS} weights, got {weights}; make its layers smaller"
+        )
+    return recipe
 
 
 def _hold_out(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from latentlab.runtime import as_tensor
+
 
 class Batches:
     """Shuffled batches of a set of images; the order depends on the seed and the epoch alone.
@@ -26,7 +28,7 @@ class Batches:
     def __init__(
         self, pixels: np.ndarray, size: int, seed: int, device: torch.device, channels_last: bool = False
     ) -> None:
-        self.pixels = torch.from_numpy(np.ascontiguousarray(pixels))
+        self.pixels = as_tensor(np.ascontiguousarray(pixels))
         self.size = min(size, len(pixels))
         self.seed = seed
         self.device = device

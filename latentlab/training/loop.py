@@ -88,7 +88,7 @@ def train(
     torch.manual_seed(recipe.seed)
     model = recipe.model.build().to(device)
     if convolutions:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
     settings = recipe.training
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=device.type != "mps"
@@ -126,19 +126,22 @@ def train(
                     note = f"loss {position.sums['loss'] / position.batch:.2f}"
                     progress(f"epoch {position.epoch + 1} of {settings.epochs}", position.step, steps, note)
                 if interrupted.is_set():
+                    _check_weights(model, position, settings)
                     position.seconds = time.perf_counter() - started
                     write_state(folder / STATE, model, optimizer, position)
                     raise Interrupted(
                         f"stopped in epoch {position.epoch + 1} after step {position.step}; saved: go on with --resume"
                     )
             _collect(pending, position, settings)
+            _check_weights(model, position, settings)
             position.seconds = time.perf_counter() - started
-            epoch = {"epoch": position.epoch + 1, "step": position.step}
+            epoch: dict[str, float] = {"epoch": position.epoch + 1, "step": position.step}
             epoch |= {name: value / position.batch for name, value in position.sums.items()}
             if len(validation):
                 held_out = evaluate(recipe, model, validation, device)
                 epoch |= {f"validation_{name}": value for name, value in held_out.items()}
-            epoch |= {"learning_rate": optimizer.param_groups[0]["lr"], "seconds": position.seconds}
+                _check_losses({k: v for k, v in epoch.items() if k.startswith("validation_")}, position.step, settings)
+            epoch |= {"learning_rate": learning_rate(settings, position.step - 1, steps), "seconds": position.seconds}
             history.append(epoch)
             position.epoch, position.batch, position.sums = position.epoch + 1, 0, {}
             described = {**about, "epoch": position.epoch, "step": position.step, "precision": precision}
@@ -162,7 +165,7 @@ def learning_rate(settings: TrainingRecipe, step: int, steps: int) -> float:
 
 @torch.no_grad()
 def evaluate(recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.device) -> dict[str, float]:
-    """The mean loss and parts on images, in nats, at the full weight of every term, with noise from the recipe's seed."""
+    """The mean loss and parts on images, in nats, at the full weight of every term; noise from the recipe's seed."""
     model.eval()
     generator = torch_generator(recipe.seed)
     batches = Batches(pixels, 500, recipe.seed, device, channels_last=not isinstance(recipe.model.network, MLP))
@@ -183,15 +186,32 @@ def _collect(pending: list[dict[str, Tensor]], position: Position, settings: Tra
     first = position.step - len(pending) + 1
     pending.clear()
     for number, row in enumerate(rows):
-        broken = [name for name, value in zip(names, row, strict=True) if not math.isfinite(value)]
-        if broken:
-            term = next((name for name in broken if name != "loss"), "loss")
-            raise TrainingError(
-                f"the loss is not finite at step {first + number}: the term {term!r} broke; try --set "
-                f"training.learning_rate={settings.learning_rate / 10:g}, --set training.clip=100, or a longer warm-up"
-            )
-        for name, value in zip(names, row, strict=True):
+        losses = dict(zip(names, row, strict=True))
+        _check_losses(losses, first + number, settings)
+        for name, value in losses.items():
             position.sums[name] = position.sums.get(name, 0.0) + value
+
+
+def _check_losses(losses: Mapping[str, float], step: int, settings: TrainingRecipe) -> None:
+    """Stop at a loss that is not finite, and name the term that broke before the total that it is part of."""
+    broken = [name for name, value in losses.items() if not math.isfinite(value)]
+    if broken:
+        term = next((name for name in broken if not name.endswith("loss")), broken[0])
+        raise _not_finite(f"the loss is not finite at step {step}: the term {term!r} broke", settings)
+
+
+def _check_weights(model: Model, position: Position, settings: TrainingRecipe) -> None:
+    """Stop before weights that a last step broke replace good ones on the disk."""
+    broken = [name for name, weight in model.named_parameters() if not weight.isfinite().all()]
+    if broken:
+        raise _not_finite(f"the weights are not finite after step {position.step}: {broken[0]!r} broke", settings)
+
+
+def _not_finite(what: str, settings: TrainingRecipe) -> TrainingError:
+    return TrainingError(
+        f"{what}; try --set training.learning_rate={settings.learning_rate / 10:g}, "
+        "--set training.clip=100, or a longer warm-up"
+    )
 
 
 def _step_seed(seed: int, step: int) -> int:

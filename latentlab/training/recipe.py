@@ -17,6 +17,10 @@ from latentlab.objectives import ELBO, Objective
 
 # A recipe's size has to end somewhere: a typing slip in an exponent should not allocate a machine's memory.
 LARGEST = 10**9
+LONGEST_NAME = 100
+
+# What a source is told of beside its options: by the recipe's other keys, or by the command line.
+RESERVED = {"source", "split", "count", "seed", "image", "root", "download", "attributes"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class DataRecipe:
             raise ValueError(f"count, validation: expected 0 or more, got {self.count} and {self.validation}")
         if len(self.size) not in (0, 2) or any(not 1 <= side <= 4096 for side in self.size):
             raise ValueError(f"size: expected [height, width] between 1 and 4096, got {list(self.size)}")
+        named = sorted(RESERVED & set(self.options))
+        if named:
+            raise ValueError(f"options: expected options of the source, got {', '.join(named)}; they stand elsewhere")
         if self.channels not in (0, 1, 3):
             raise ValueError(f"channels: expected 1 or 3, got {self.channels}")
         if bool(self.size) != bool(self.channels):
@@ -82,11 +89,12 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
             if not 1 <= getattr(self, name) <= LARGEST:
-                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+                raise ValueError(f"{name}: expected 1 to {LARGEST}, got {getattr(self, name)}")
         if not 0 < self.learning_rate < 100:
-            raise ValueError(f"learning_rate: expected a number above 0, got {self.learning_rate}")
-        if min(self.warmup_steps, self.weight_decay, self.clip) < 0:
-            raise ValueError("warmup_steps, weight_decay, clip: expected 0 or more")
+            raise ValueError(f"learning_rate: expected a number above 0 and below 100, got {self.learning_rate}")
+        for name in ("warmup_steps", "weight_decay", "clip"):
+            if not 0 <= getattr(self, name) <= LARGEST:
+                raise ValueError(f"{name}: expected 0 to {LARGEST}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,9 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.name or set(self.name) & set("/\\\0") or self.name.startswith("."):
-            raise ValueError(f"name: expected a name that can be a folder's, got {self.name!r}")
+        printable = self.name.isprintable() and len(self.name) <= LONGEST_NAME
+        if not self.name or not printable or set(self.name) & set("/\\") or self.name.startswith("."):
+            raise ValueError(f"name: expected a name that can be a folder's, got {self.name[:LONGEST_NAME]!r}")
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed: expected 0 to 2147483647, got {self.seed}")
 
@@ -130,7 +139,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise FileFormatError(f"cannot read {path}: {error.strerror or error}; give a recipe's TOML file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FileFormatError(f"{path} is not TOML: {error}") from error
     for override in overrides:
         _override(table, override)

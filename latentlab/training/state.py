@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from latentlab import schema
 from latentlab.errors import FileFormatError
 from latentlab.files import write_bytes
 from latentlab.models import Model
@@ -55,7 +55,7 @@ def read_state(path: Path, model: Model, optimizer: torch.optim.Optimizer) -> Po
     """
     try:
         with safe_open(path, framework="pt") as file:
-            position: dict[str, Any] = json.loads((file.metadata() or {})["position"])
+            position = json.loads((file.metadata() or {})["position"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         weights = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
         model.load_state_dict(weights, strict=True)
@@ -65,9 +65,26 @@ def read_state(path: Path, model: Model, optimizer: torch.optim.Optimizer) -> Po
                 _, number, key = name.split(".")
                 state.setdefault(int(number), {})[key] = tensor
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        return Position(**position)
+        _like_weights(optimizer)
+        return _position(position)
     except OSError as error:
         raise FileFormatError(f"nothing to resume: cannot read {path}; train without --resume") from error
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())
         raise FileFormatError(f"cannot resume from {path} ({reason}); train without --resume") from error
+
+
+def _like_weights(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the optimizer's moments out in memory as the weights lie: the fused step goes through both as they lie."""
+    for group in optimizer.param_groups:
+        for weight in group["params"]:
+            moments = optimizer.state[weight]
+            for key in moments.keys() - {"step"}:
+                moments[key] = torch.empty_like(weight, requires_grad=False).copy_(moments[key].reshape(weight.shape))
+
+
+def _position(data: object) -> Position:
+    position, problems = schema.read(Position, data)
+    if position is None:
+        raise ValueError("; ".join(problems))
+    return position

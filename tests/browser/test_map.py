@@ -99,6 +99,16 @@ def test_search_colours_and_legend(visit) -> None:
     assert seen.console == []
 
 
+def test_thousands_of_points_are_drawn_with_and_without_webgl(visit) -> None:
+    coords = np.random.default_rng(0).normal(size=(6000, 2))
+    section = map_section(coords, "Map", ("x", "y"), {"level": coords[:, 0]}, np.zeros((0, 1, 8, 8)), range(6000))
+    seen = visit(
+        render_page("Map", "six thousand points", [section]),
+        READY + "return [$('.map-plot').data[0].x.length, stage.clientHeight - $('.map-plot .main-svg').clientHeight];",
+    )
+    assert seen.result == [6000, 0] and seen.console == []
+
+
 def test_labels_stay_text(visit) -> None:
     hostile = "</script><img src=x onerror=\"document.title='taken'\">"
     seen = visit(

@@ -3,7 +3,6 @@
   // Viridis, which rises in lightness and can be told apart with any kind of colour vision.
   const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
   const PICK_RADIUS = 14;
-  const HOVER_MILLISECONDS = 50;
   const MOST_NAMED = 20;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -37,6 +36,7 @@
     const ys = unpack(data.y);
     const slots = data.slots && unpack(data.slots);
     const count = xs.length;
+    const gl = data.gl && Boolean(document.createElement("canvas").getContext("webgl"));
     const pinned = new Map();
     let layer = data.layers[0] ?? null;
     let kept = new Set();
@@ -146,7 +146,7 @@
       const scores = layer && !isClass() ? unpack(layer.scores) : null;
       const place = matches && new Set(matches);
       const scatter = groups.map((points, code) => ({
-        type: data.gl ? "scattergl" : "scatter",
+        type: gl ? "scattergl" : "scatter",
         mode: "markers",
         x: points.map((point) => xs[point]),
         y: points.map((point) => ys[point]),
@@ -286,10 +286,8 @@
     });
 
     const listen = () => {
-      let last = 0;
-      plot.on("plotly_hover", ({ points, event }) => {
-        if (event && event.timeStamp - last < HOVER_MILLISECONDS) return;
-        last = event?.timeStamp ?? 0;
+      // plotly itself waits 50 ms between two of these.
+      plot.on("plotly_hover", ({ points }) => {
         const point = points.find((each) => each.customdata !== undefined)?.customdata;
         if (point !== undefined) look(point);
       });
