@@ -122,7 +122,7 @@ class LatentSpec:
         if hasattr(flat[0], "new_tensor"):
             import torch
 
-            return torch.cat(flat, dim=1)
+            return torch.cat(flat, dim=1)  # type: ignore[arg-type]
         import numpy as np
 
         return np.concatenate(flat, axis=1)

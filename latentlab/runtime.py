@@ -55,11 +55,11 @@ def pick_device(name: str = "auto") -> torch.device:
     except RuntimeError:
         raise UsageError(f"unknown device {name!r}; expected auto, cpu, cuda, cuda:N or mps") from None
     there = {
-        "cpu": lambda: True,
-        "cuda": lambda: torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available,
-    }.get(device.type)
-    if there is None or not there():
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
         raise UsageError(f"device {name!r} is not on this machine; use --device auto or cpu")
     return device
 

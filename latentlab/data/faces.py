@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from latentlab.data.dataset import Dataset, Request
-from latentlab.data.face_factor import BINARY, draw_factors, read_correlations
+from latentlab.data.face_factor import draw_factors, read_correlations
 from latentlab.data.selection import check_options
 from latentlab.errors import DataError
 
@@ -132,7 +132,7 @@ class _Canvas:
     def body(self) -> None:
         window = (slice(44, SIDE), slice(0, SIDE))
         u, v = self.at(window)
-        self.paint(window, _cover(_ellipse(u, v - 36.0, 27.0, 13.0)), np.float32([0.22, 0.30, 0.42]))
+        self.paint(window, _cover(_ellipse(u, v - 36.0, 27.0, 13.0)), _color(0.22, 0.30, 0.42))
         self.paint(window, _cover(_box(u, v - 19.0, 5.0, 7.0, 3.0)), self.skin * 0.88)
 
     def head(self) -> None:
@@ -166,9 +166,9 @@ class _Canvas:
         for side in (-1, 1):
             x = u - side * 6.3
             white = _ellipse(x, v + 2.6, 3.3 * self.eye, 2.5 * self.eye)
-            self.paint(window, _cover(white), np.float32([0.98, 0.98, 0.98]))
+            self.paint(window, _cover(white), _color(0.98, 0.98, 0.98))
             pupil = np.hypot(x - 1.5 * self.factors["gaze"][:, None, None], v + 2.6) - 1.55 * size
-            self.paint(window, _cover(pupil), np.float32([0.10, 0.10, 0.14]))
+            self.paint(window, _cover(pupil), _color(0.10, 0.10, 0.14))
             brow = np.maximum(np.abs(v + self.brow[:, None, None] + 0.03 * x * x) - 0.8, np.abs(x) - 3.8)
             self.paint(window, _cover(brow), self.hair * 0.7)
 
@@ -179,22 +179,22 @@ class _Canvas:
         # An open, laughing mouth: the lower half of an ellipse, with teeth along its upper edge.
         bow = 7.0 - 0.028 * u * u
         opened = np.maximum(_ellipse(u, v - 6.6, 8.6, 6.4), bow - v)
-        self.paint(window, _cover(opened - 0.7) * smile, np.float32([0.62, 0.16, 0.18]))
-        self.paint(window, _cover(opened + 0.5) * smile, np.float32([0.40, 0.07, 0.10]))
+        self.paint(window, _cover(opened - 0.7) * smile, _color(0.62, 0.16, 0.18))
+        self.paint(window, _cover(opened + 0.5) * smile, _color(0.40, 0.07, 0.10))
         teeth = np.maximum(opened + 0.6, v - bow - 2.6)
-        self.paint(window, _cover(teeth) * smile, np.float32([1.0, 1.0, 1.0]))
+        self.paint(window, _cover(teeth) * smile, _color(1.0, 1.0, 1.0))
         # A closed one whose corners hang a little.
         closed = np.maximum(np.abs(v - 9.6 - 0.028 * u * u) - 0.95, np.abs(u) - 5.0)
-        self.paint(window, _cover(closed) * (1 - smile), np.float32([0.55, 0.20, 0.20]))
+        self.paint(window, _cover(closed) * (1 - smile), _color(0.55, 0.20, 0.20))
 
     def glasses(self) -> None:
         window = (slice(18, 44), slice(8, 56))
         u, v = self.at(window)
         has = self.factors["glasses"][:, None, None]
-        frame = np.float32([0.07, 0.07, 0.10])
+        frame = _color(0.07, 0.07, 0.10)
         for side in (-1, 1):
             lens = _box(u - side * 6.6, v + 2.4, 5.4, 4.6, 3.0)
-            self.paint(window, 0.18 * _cover(lens) * has, np.float32([0.75, 0.9, 1.0]))
+            self.paint(window, 0.18 * _cover(lens) * has, _color(0.75, 0.9, 1.0))
             self.paint(window, _cover(np.abs(lens) - 0.85) * has, frame)
             arm = np.maximum(np.abs(v + 3.4) - 0.8, np.abs(u - side * 13.2) - 1.8)
             self.paint(window, _cover(arm) * has, frame)
@@ -204,11 +204,11 @@ class _Canvas:
         window = (slice(0, 36), slice(0, SIDE))
         u, v = self.at(window)
         has = self.factors["hat"][:, None, None]
-        cloth = np.float32([0.70, 0.17, 0.20])
+        cloth = _color(0.70, 0.17, 0.20)
         crown = _box(u, v + 20.5, (self.width + 1.2)[:, None, None], 8.5, 5.0)
         self.paint(window, _cover(crown) * has, cloth)
         band = np.maximum(crown, np.abs(v + 14.4) - 1.5)
-        self.paint(window, _cover(band) * has, np.float32([0.97, 0.86, 0.45]))
+        self.paint(window, _cover(band) * has, _color(0.97, 0.86, 0.45))
         brim = _box(u, v + 12.2, (self.width + 6.0)[:, None, None], 1.5, 1.4)
         self.paint(window, _cover(brim) * has, cloth * 0.8)
 
@@ -237,6 +237,11 @@ def disturb(images: np.ndarray, strength: float, rng: np.random.Generator) -> np
     out += blur * (near - out)
     out += (0.04 * strength) * rng.standard_normal(out.shape, dtype=np.float32)
     return np.clip(out, 0, 1)
+
+
+def _color(red: float, green: float, blue: float) -> Color:
+    """A colour of shape (3,), each channel in [0, 1]."""
+    return np.array([red, green, blue], np.float32)
 
 
 def _cover(distance: np.ndarray) -> np.ndarray:

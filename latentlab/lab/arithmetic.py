@@ -144,7 +144,9 @@ def arithmetic(
     if not np.abs(value.vector).max() > 0:
         raise UsageError(f"expected a direction, got nothing: {expression!r} is zero; subtract something else")
     direction = Direction(name=expression, vector=value.vector, estimator="algebra")
-    edit = edit_images(lab, None, {expression: alphas}, data=data, directions={expression: direction}, count=count, seed=seed)
+    edit = edit_images(
+        lab, None, {expression: alphas}, data=data, directions={expression: direction}, count=count, seed=seed
+    )
     return Arithmetic(
         origin=origin,
         expression=value,

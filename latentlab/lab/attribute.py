@@ -92,6 +92,7 @@ class Attributes:
                 positives=direction.positives,
                 negatives=direction.negatives,
                 auc=direction.auc,
+                auc_interval=direction.auc_interval,
                 gap=direction.gap,
                 average_with=self.with_images[i],
                 average_without=self.without_images[i],
@@ -155,7 +156,14 @@ def attribute_directions(
         data=described,
         left_out=left_out,
         scores={
-            d.name: {"with": d.positives, "without": d.negatives, "auc": d.auc, "gap": d.gap, "held_out": d.probe_images}
+            d.name: {
+                "with": d.positives,
+                "without": d.negatives,
+                "auc": d.auc,
+                "auc_interval": d.auc_interval,
+                "gap": d.gap,
+                "held_out": d.probe_images,
+            }
             for d in found
         },
         notes=notes,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 # Below this share of active units a VAE wastes its latent.
 FEW_ACTIVE = 0.5
 READABLE = 0.9
+WASTE = "The rest say nothing: a smaller latent, free bits or a lower β would do."
 
 
 def model_card(lab: Lab) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def model_card(lab: Lab) -> dict[str, Any]:
     config = lab.codec.config
     parameters = list(lab.codec.parameters())
     decoder = sum(p.numel() for p in lab.codec.decoder.parameters())
-    likelihood = config.likelihood.kind
+    likelihood: str = config.likelihood.kind
     if likelihood == "gaussian":
         likelihood += f", σ = {float(lab.codec.observe.log_sigma.exp()):.3g}"
     about = dict(lab.run.checkpoint.about)
@@ -54,13 +55,12 @@ def verdict(lab: Lab) -> list[str]:
         )
         used, size = test["active_units"], test["latent_size"]
         said.append(
-            f"{used} of {size} latent dimensions are active."
-            + (" The rest say nothing: a smaller latent, free bits or a lower β would do." if used < FEW_ACTIVE * size else "")
+            f"{used} of {size} latent dimensions are active." + (f" {WASTE}" if used < FEW_ACTIVE * size else "")
         )
     else:
         said.append(
-            f"On {test['images']:,} test images the reconstruction loss is {test['reconstruction_nats']:.2f} nats an image. "
-            "An autoencoder says nothing about how likely an image is, and has no prior to sample from."
+            f"On {test['images']:,} test images the reconstruction loss is {test['reconstruction_nats']:.2f} nats an "
+            "image. An autoencoder says nothing about how likely an image is, and has no prior to sample from."
         )
     readable = [d.name for d in lab.directions.values() if d.auc is not None and d.auc >= READABLE]
     weak = [d.name for d in lab.directions.values() if d.auc is not None and d.auc < READABLE]

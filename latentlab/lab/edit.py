@@ -170,9 +170,7 @@ def edit_images(
     )
 
 
-def _direction(
-    lab: Lab, asked: str, data: Dataset | None, directions: Mapping[str, Direction] | None
-) -> Direction:
+def _direction(lab: Lab, asked: str, data: Dataset | None, directions: Mapping[str, Direction] | None) -> Direction:
     if directions is not None:
         name = match_name(asked, directions)
         if name is None:

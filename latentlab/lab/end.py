@@ -47,9 +47,7 @@ def property_names(ends: Iterable[str]) -> list[str]:
     return [end for end in ends if end not in WORDS and not end.startswith("@") and not is_file_name(end)]
 
 
-def resolve(
-    lab: Lab, end: str, *, exemplar: bool = False, seed: int = 0, data: Dataset | None = None
-) -> End:
+def resolve(lab: Lab, end: str, *, exemplar: bool = False, seed: int = 0, data: Dataset | None = None) -> End:
     """Turn a name into a latent.
 
     Args:
@@ -97,7 +95,9 @@ def _exemplar(lab: Lab, name: str, seed: int, data: Dataset | None) -> End:
     latents = lab.encode_data(data) if data is not None else lab.known()
     rows = np.flatnonzero(latents.truth(name) == 1)
     if not len(rows):
-        raise DataError(f"expected at least one image of {name!r}, got none among {len(latents)}; give --data with some")
+        raise DataError(
+            f"expected at least one image of {name!r}, got none among {len(latents)}; give --data with some"
+        )
     row = int(np.random.default_rng([seed, len(rows)]).choice(rows))
     image = None if data is None else data.take(np.array([row])).images[0]
     return End(f"{name} (@{row})", latents.mean[row], image)

@@ -124,7 +124,7 @@ def morph(
     images = lab.decode(latents)
     names = [end.name for end in found]
     scores: dict[str, Any] = {
-        **{name: value for name, value in frame_scores(images).items()},
+        **frame_scores(images),
         "cycle_error": cycle_error(latents, lab.encode(images)),
     }
     notes = [end.note for end in found if end.note]

@@ -1,4 +1,4 @@
-"""The report: one page with the model card, training, reconstructions, samples, traversals, attributes, morph and map."""
+"""The report: one page with the model card and its verdict, the map, a morph, an edit, samples, training and more."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _warnings(lab: Lab) -> list[str]:
     test = lab.metrics.get("test", {})
     if test.get("pseudo_likelihood"):
         return [
-            "Grey pixels under a Bernoulli are a pseudo-likelihood: its nats compare with those of other models of grey "
-            "pixels, not with likelihoods of binarised images or with densities."
+            "Grey pixels under a Bernoulli are a pseudo-likelihood: its nats compare with those of other models of "
+            "grey pixels, not with likelihoods of binarised images or with densities."
         ]
     return []

@@ -46,11 +46,25 @@ class Origin:
 class Result(Protocol):
     """What the verbs of a Lab return. Every result shows itself in a notebook and can be saved as a folder."""
 
-    origin: Origin
-    name: str
-    title: str
-    scores: Mapping[str, Any]
-    notes: Sequence[str]
+    @property
+    def origin(self) -> Origin:
+        """Which model made it, and from what."""
+
+    @property
+    def name(self) -> str:
+        """The folder that suits it."""
+
+    @property
+    def title(self) -> str:
+        """The heading of its page."""
+
+    @property
+    def scores(self) -> Mapping[str, Any]:
+        """Numbers by name."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know."""
 
     def pictures(self) -> dict[str, bytes]:
         """The files beside the page, by name."""

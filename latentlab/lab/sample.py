@@ -122,7 +122,7 @@ def _notes(lab: Lab, latents: np.ndarray, source: str) -> list[str]:
     if source != "prior" or lab.gallery is None or lab.gallery.logvar is None:
         return []
     known = lab.gallery
-    variance = known.mean.var(axis=0) + np.exp(known.logvar).mean(axis=0)
+    variance = known.mean.var(axis=0) + np.exp(lab.gallery.logvar).mean(axis=0)
     return [
         "the prior has deviation 1 in every dimension; over test images the aggregate posterior has "
         f"{_span(np.sqrt(variance))}, and its mean is within {np.abs(lab.center).max():.2f} of the prior's"

@@ -98,7 +98,8 @@ def traverse(
     size = lab.latent.size
     if not 2 <= steps <= MOST_STEPS or not (np.isfinite(span) and span > 0) or count < 1:
         raise UsageError(
-            f"expected 2 to {MOST_STEPS} steps, a span above 0 and a count of at least 1, got {steps}, {span} and {count}"
+            f"expected 2 to {MOST_STEPS} steps, a span above 0 and a count of at least 1, "
+            f"got {steps}, {span} and {count}"
         )
     for dim in dims or ():
         if not 0 <= dim < size:
@@ -108,9 +109,7 @@ def traverse(
     # For principal directions this is their own order.
     chosen = list(dims) if dims is not None else [int(i) for i in np.argsort(-deviations, kind="stable")[:count]]
     offsets = np.linspace(-span, span, steps)
-    latents = np.stack(
-        [origin + offsets[:, None] * deviations[dim] * axes[dim] for dim in chosen]
-    ).astype(np.float32)
+    latents = np.stack([origin + offsets[:, None] * deviations[dim] * axes[dim] for dim in chosen]).astype(np.float32)
     images = lab.decode(latents.reshape(-1, size)).reshape(len(chosen), steps, *lab.image.shape)
     kind = "direction" if principal else "dim"
     notes = [

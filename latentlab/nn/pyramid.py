@@ -44,5 +44,5 @@ def build_up(before: int, after: int, target: Size) -> nn.Module:
 
     An even target takes a 4×4 kernel, which covers every pixel equally often; with an odd one that is not possible.
     """
-    kernel = tuple(4 if side % 2 == 0 else 3 for side in target)
-    return nn.ConvTranspose2d(before, after, kernel_size=kernel, stride=2, padding=1)
+    height, width = (4 if side % 2 == 0 else 3 for side in target)
+    return nn.ConvTranspose2d(before, after, kernel_size=(height, width), stride=2, padding=1)

@@ -27,7 +27,8 @@ class ResidualBlock(nn.Module):
         super().__init__()
         last = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
         nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        if last.bias is not None:
+            nn.init.zeros_(last.bias)
         self.body = nn.Sequential(
             build_activation(activation),
             nn.Conv2d(channels, channels, kernel_size=3, padding=1),

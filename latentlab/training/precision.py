@@ -24,8 +24,7 @@ def pick_precision(asked: str, device: torch.device, network: Network) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if device.type == "cpu":
         # Missing in older versions of torch: then float32 it is.
-        read = getattr(torch.cpu, "get_capabilities", dict)
-        able = read()
+        able: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
     return "float32"
 

@@ -59,7 +59,10 @@ class DataRecipe:
     @property
     def image(self) -> ImageSpec | None:
         """The images asked for, or None for those that the source has."""
-        return ImageSpec(self.channels, *self.size) if self.size else None
+        if not self.size:
+            return None
+        height, width = self.size
+        return ImageSpec(self.channels, height, width)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class AttributeRow:
         positives: images with it that the direction was found from.
         negatives: images without it.
         auc: of the probe on held-out images, or None.
+        auc_interval: its 95 % bootstrap interval, or None.
         gap: length of the direction in the latent space.
         note: a warning about it.
         average_with: the decoded mean latent of the images with it, of shape (c, h, w), or None.
@@ -37,6 +38,7 @@ class AttributeRow:
     negatives: int
     auc: float | None
     gap: float
+    auc_interval: tuple[float, float] | None = None
     note: str = ""
     average_with: np.ndarray | None = None
     average_without: np.ndarray | None = None
@@ -70,7 +72,7 @@ def attributes_section(rows: Sequence[AttributeRow], notes: Sequence[str] = ()) 
             *(pair if averages else []),
             row.positives,
             row.negatives,
-            _auc(row.auc),
+            _auc(row.auc, row.auc_interval),
             row.gap,
             *([row.note] if said else []),
         ]
@@ -88,10 +90,11 @@ def _average(image: np.ndarray | None, alt: str) -> Markup:
     return Markup() if image is None else gallery(image[None], [f"average image of {alt}"], side=SIDE)
 
 
-def _auc(value: float | None) -> Markup:
+def _auc(value: float | None, interval: tuple[float, float] | None) -> Markup:
     if value is None:
         return Markup("–")
     # The bar starts at chance.
     width = round(100 * min(max(2 * value - 1, 0.0), 1.0))
     bar = Markup('<span class="meter" aria-hidden="true"><i style="width: {}%"></i></span>')
-    return bar.format(width) + number(round(value, 3))
+    between = "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+    return bar.format(width) + f"{value:.3f}{between}"
