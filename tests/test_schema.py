@@ -119,9 +119,24 @@ json_values = st.recursive(
     max_leaves=12,
 )
 WORDS = st.sampled_from(
-    ["family", "vae", "latent", "network", "kind", "mlp", "hidden", "image", "channels", "likelihood", "sigma", "blocks"]
+    [
+        "family",
+        "vae",
+        "latent",
+        "network",
+        "kind",
+        "mlp",
+        "hidden",
+        "image",
+        "channels",
+        "likelihood",
+        "sigma",
+        "blocks",
+    ]
 )
-model_like = st.dictionaries(WORDS, st.recursive(json_values | WORDS, lambda c: st.dictionaries(WORDS, c), max_leaves=8))
+model_like = st.dictionaries(
+    WORDS, st.recursive(json_values | WORDS, lambda c: st.dictionaries(WORDS, c), max_leaves=8)
+)
 
 
 @settings(deadline=None, max_examples=80)

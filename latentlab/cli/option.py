@@ -56,9 +56,7 @@ Load = Annotated[
 Download = Annotated[bool, typer.Option("--download", help="Fetch the data when it is not there.")]
 Labels = Annotated[
     Path | None,
-    typer.Option(
-        "--attributes", metavar="CSV", help="Attributes or labels of a folder of images.", show_default=False
-    ),
+    typer.Option("--attributes", metavar="CSV", help="Attributes or labels of a folder of images.", show_default=False),
 ]
 MaxBad = Annotated[
     float, typer.Option(metavar="SHARE", min=0, max=1, help="Unreadable files that are only warned about.")

@@ -113,7 +113,11 @@ class Output:
         paths.sort(key=lambda path: (path.parent != folder, path.suffix != ".html", path.name))
         page = paths[0]
         opened = self._opened(page)
-        notes = [*self.notes, *result.notes, *([] if opened else [f"no browser was found; open {shown(page)} yourself"])]
+        notes = [
+            *self.notes,
+            *result.notes,
+            *([] if opened else [f"no browser was found; open {shown(page)} yourself"]),
+        ]
         if self.as_json:
             self.json({**record(result), "notes": notes, "folder": shown(folder), "files": [shown(p) for p in paths]})
             return

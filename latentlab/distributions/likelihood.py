@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from latentlab.distributions.normal import LOG_2PI
@@ -25,18 +26,18 @@ class Bernoulli:
         logits: of shape (n, c, h, w).
     """
 
-    logits: Tensor
+    logits: Float[Tensor, "n c h w"]
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Float[Tensor, "n c h w"]:
         """λ = sigmoid(logits), of shape (n, c, h, w)."""
         return torch.sigmoid(self.logits)
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """Σ x log λ + (1 − x) log(1 − λ) an image, in nats, of shape (n,)."""
         return -F.binary_cross_entropy_with_logits(self.logits, x, reduction="none").flatten(1).sum(dim=1)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n c h w"]:
         """Black and white images of shape (n, c, h, w)."""
         # Drawn on the generator's own device and moved, as for every distribution here.
         u = torch.rand(self.logits.shape, generator=generator).to(self.logits)
@@ -55,26 +56,26 @@ class ContinuousBernoulli:
         autoencoders", 2019, arXiv:1907.06845.
     """
 
-    logits: Tensor
+    logits: Float[Tensor, "n c h w"]
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Float[Tensor, "n c h w"]:
         """E[x] = 1/2 + (coth(l/2) − 2/l) / 2 with l the logit, of shape (n, c, h, w)."""
         near, safe = self._near_half()
         exact = 0.5 + 0.5 * (1 / torch.tanh(0.5 * safe) - 2 / safe)
         return torch.where(near, 0.5 + self.logits / 12, exact)
 
-    def log_normaliser(self) -> Tensor:
+    def log_normaliser(self) -> Float[Tensor, "n c h w"]:
         """log C(λ) = log(l / tanh(l/2)) with l the logit; log 2 + l²/12 about 0, of shape (n, c, h, w)."""
         near, safe = self._near_half()
         exact = torch.log(safe.abs()) - torch.log(torch.tanh(0.5 * safe.abs()))
         return torch.where(near, 0.6931471805599453 + self.logits**2 / 12, exact)
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """Σ log C(λ) + x log λ + (1 − x) log(1 − λ) an image, in nats, of shape (n,)."""
         return Bernoulli(self.logits).log_prob(x) + self.log_normaliser().flatten(1).sum(dim=1)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n c h w"]:
         """Draws of shape (n, c, h, w), by the inverse of the distribution function."""
         near, safe = self._near_half()
         u = torch.rand(self.logits.shape, generator=generator).to(self.logits)
@@ -106,21 +107,21 @@ class Gaussian:
         arXiv:2006.13202 (one learned σ).
     """
 
-    location: Tensor
-    log_sigma: Tensor
+    location: Float[Tensor, "n c h w"]
+    log_sigma: Float[Tensor, ""]
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Float[Tensor, "n c h w"]:
         """The picture: the location, held to [0, 1], of shape (n, c, h, w)."""
         return self.location.clamp(0, 1)
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def log_prob(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
         """Σ log N(x; location, σ²) an image, in nats, of shape (n,)."""
         squared = ((x - self.location) ** 2).flatten(1).sum(dim=1)
         constant = 0.5 * LOG_2PI + self.log_sigma
         return -0.5 * squared * torch.exp(-2 * self.log_sigma) - constant * x[0].numel()
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n c h w"]:
         """Draws of shape (n, c, h, w); they leave [0, 1] where σ reaches over its ends."""
         noise = torch.randn(self.location.shape, generator=generator).to(self.location)
         return self.location + torch.exp(self.log_sigma) * noise

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 LOG_2PI = math.log(2 * math.pi)
@@ -20,15 +21,15 @@ class DiagonalNormal:
         logvar: log-variances of shape (n, d).
     """
 
-    mean: Tensor
-    logvar: Tensor
+    mean: Float[Tensor, "n d"]
+    logvar: Float[Tensor, "n d"]
 
     @property
-    def stddev(self) -> Tensor:
+    def stddev(self) -> Float[Tensor, "n d"]:
         """σ = exp(logvar / 2), of shape (n, d)."""
         return torch.exp(0.5 * self.logvar)
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
         """z = mean + σ ε with ε ~ N(0, 1), of shape (n, d); gradients reach mean and logvar.
 
         The noise is drawn on the generator's own device and moved, so that a seed gives the same latent
@@ -41,12 +42,12 @@ class DiagonalNormal:
         noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype, device=device)
         return self.mean + self.stddev * noise.to(self.mean.device)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """log N(value; mean, exp(logvar)) summed over dimensions, in nats, of shape (n,)."""
         squared = (value - self.mean) ** 2 * torch.exp(-self.logvar)
         return -0.5 * (squared + self.logvar + LOG_2PI).sum(dim=-1)
 
-    def kl_to_standard(self) -> Tensor:
+    def kl_to_standard(self) -> Float[Tensor, "n d"]:
         """KL(N(mean, σ²) ‖ N(0, 1)) = (mean² + σ² − 1 − log σ²) / 2, in nats a dimension, of shape (n, d)."""
         return 0.5 * (self.mean**2 + torch.exp(self.logvar) - 1.0 - self.logvar)
 
@@ -57,10 +58,10 @@ class StandardNormal:
 
     size: int
 
-    def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+    def sample(self, count: int, generator: torch.Generator | None = None) -> Float[Tensor, "n d"]:
         """Draws of shape (count, size)."""
         return torch.randn(count, self.size, generator=generator)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def log_prob(self, value: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
         """log N(value; 0, 1) summed over dimensions, in nats, of shape (n,)."""
         return -0.5 * (value**2 + LOG_2PI).sum(dim=-1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec, Terms
@@ -55,21 +56,21 @@ class Autoencoder(nn.Module):
         self.decoder = config.network.build_decoder(config.latent, config.image)
         self.observe = config.likelihood.build()
 
-    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def encode(self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None) -> Float[Tensor, "n d"]:
         """Codes of shape (n, d) of images (n, c, h, w)."""
         refuse_condition(self.config.family, condition)
         return widen(self.to_code(self.encoder(x)))
 
-    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+    def decode(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Float[Tensor, "n c h w"]:
         """Mean images of shape (n, c, h, w) in [0, 1] of codes (n, d)."""
         return self.likelihood(z, condition).mean
 
-    def likelihood(self, z: Tensor, condition: Tensor | None = None) -> Likelihood:
+    def likelihood(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Likelihood:
         """p(x|z) of codes (n, d)."""
         refuse_condition(self.config.family, condition)
         return self.observe(self.decoder(z))
 
-    def posterior(self, x: Tensor, condition: Tensor | None = None) -> NoReturn:
+    def posterior(self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None) -> NoReturn:
         """An autoencoder has no posterior.
 
         Raises:
@@ -85,7 +86,9 @@ class Autoencoder(nn.Module):
         """
         raise _no_distribution("prior")
 
-    def terms(self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Terms:
+    def terms(
+        self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Terms:
         """log p(x|f(x)) of shape (n,), in nats; there is no KL."""
         return Terms(log_likelihood=self.likelihood(self.encode(x, condition)).log_prob(x))
 

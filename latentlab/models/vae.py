@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec, Terms
@@ -54,15 +55,15 @@ class VAE(nn.Module):
         self.decoder = config.network.build_decoder(config.latent, config.image)
         self.observe = config.likelihood.build()
 
-    def encode(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def encode(self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None) -> Float[Tensor, "n d"]:
         """Posterior means of shape (n, d) of images (n, c, h, w)."""
         return self.posterior(x, condition).mean
 
-    def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+    def decode(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Float[Tensor, "n c h w"]:
         """Mean images of shape (n, c, h, w) in [0, 1] of latents (n, d)."""
         return self.likelihood(z, condition).mean
 
-    def posterior(self, x: Tensor, condition: Tensor | None = None) -> DiagonalNormal:
+    def posterior(self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None) -> DiagonalNormal:
         """q(z|x) of images (n, c, h, w)."""
         refuse_condition(self.config.family, condition)
         mean, logvar = widen(self.to_posterior(self.encoder(x))).chunk(2, dim=1)
@@ -73,12 +74,14 @@ class VAE(nn.Module):
         refuse_condition(self.config.family, condition)
         return StandardNormal(self.latent.size)
 
-    def likelihood(self, z: Tensor, condition: Tensor | None = None) -> Likelihood:
+    def likelihood(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Likelihood:
         """p(x|z) of latents (n, d)."""
         refuse_condition(self.config.family, condition)
         return self.observe(self.decoder(z))
 
-    def terms(self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Terms:
+    def terms(
+        self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Terms:
         """log p(x|z) at one sample z ~ q(z|x), and KL(q(z|x) ‖ p(z)), of shape (n,), in nats."""
         posterior = self.posterior(x, condition)
         z = posterior.sample(generator)

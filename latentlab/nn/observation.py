@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.distributions import LIKELIHOODS, Bernoulli, ContinuousBernoulli, Gaussian, LikelihoodName
@@ -48,7 +49,7 @@ class ObservationHead(nn.Module):
             # Fixed by the configuration, so it is no part of the weights.
             self.register_buffer("log_sigma", log_sigma, persistent=False)
 
-    def forward(self, output: Tensor) -> Likelihood:
+    def forward(self, output: Float[Tensor, "n c h w"]) -> Likelihood:
         output = widen(output)
         if self.kind == "gaussian":
             return Gaussian(torch.sigmoid(output), self.log_sigma)

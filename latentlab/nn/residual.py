@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from latentlab.codec import ImageSpec
@@ -36,7 +37,7 @@ class ResidualBlock(nn.Module):
             last,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         return x + self.body(x)
 
 

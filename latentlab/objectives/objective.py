@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jaxtyping import Float
 from torch import Tensor
 
 
@@ -17,5 +18,5 @@ class Loss:
         parts: by name, each of shape (n,), in nats, unweighted.
     """
 
-    total: Tensor
-    parts: Mapping[str, Tensor]
+    total: Float[Tensor, " n"]
+    parts: Mapping[str, Float[Tensor, " n"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -54,3 +55,9 @@ def train_judge(count: int = 5_000, epochs: int = 4) -> Judge:
     found = judge.read(unseen.images)
     accuracy = {name: float((found[name] == (unseen.attributes[name] == 1)).mean()) for name in NAMES}
     return Judge(judge.network, accuracy)
+
+
+@pytest.fixture(scope="session")
+def judge() -> Judge:
+    """The judge, trained once."""
+    return train_judge()

@@ -1,0 +1,213 @@
+"""One contract for every family, network and likelihood, on images of odd sizes."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from latentlab.checkpoints import read_checkpoint, write_checkpoint
+from latentlab.codec import Codec, ImageSpec, LatentModel
+from latentlab.distributions import LIKELIHOODS
+from latentlab.errors import CapabilityError
+from latentlab.models import MODELS, Autoencoder
+from latentlab.nn import MLP, NETWORKS, Conv, Residual
+from latentlab.nn.observation import Observation
+
+LATENT = 3
+COUNT = 5
+
+# Activations without a dead half: so few units may all be off behind a ReLU.
+CASES: dict[str, list[Any]] = {
+    "mlp": [MLP(hidden=(6, 5), activation="gelu"), MLP(hidden=())],
+    "conv": [Conv(channels=(4, 3), hidden=6, activation="silu"), Conv(channels=(4,), hidden=0, activation="elu")],
+    "residual": [
+        Residual(channels=(4, 3), blocks=(1, 2), hidden=6, head=4),
+        Residual(channels=(3,), blocks=(0,), hidden=0, head=2),
+    ],
+}
+OBSERVATIONS = [*(Observation(name) for name in LIKELIHOODS), Observation("gaussian", "learned")]
+IMAGES = [ImageSpec(1, 4, 4), ImageSpec(1, 7, 5), ImageSpec(3, 9, 6), ImageSpec(3, 3, 11)]
+
+PRODUCT = list(itertools.product(MODELS, [case for name in NETWORKS for case in CASES[name]], OBSERVATIONS, IMAGES))
+
+
+def describe(case: tuple) -> str:
+    family, network, observation, image = case
+    sigma = f"-{observation.sigma}" if observation.kind == "gaussian" else ""
+    size = len(getattr(network, "channels", getattr(network, "hidden", ())))
+    return f"{family}-{network.kind}{size}-{observation.kind}{sigma}-{image.channels}x{image.height}x{image.width}"
+
+
+def build(case: tuple) -> Any:
+    family, network, observation, image = case
+    torch.manual_seed(0)
+    model = MODELS[family](image, latent=LATENT, network=network, likelihood=observation).build()
+    # Residual blocks begin as the identity; a contract is about weights as training leaves them.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape))
+    return model.eval()
+
+
+@pytest.fixture(params=PRODUCT, ids=describe)
+def model(request: pytest.FixtureRequest) -> Any:
+    return build(request.param)
+
+
+@pytest.fixture(params=[case for case in PRODUCT if case[3] == IMAGES[1]], ids=describe)
+def odd(request: pytest.FixtureRequest) -> Any:
+    """Every model, on one odd image size: for what has nothing to do with sizes."""
+    return build(request.param)
+
+
+def images(model: Any) -> torch.Tensor:
+    return torch.rand(COUNT, *model.image.shape, generator=torch.Generator().manual_seed(1))
+
+
+def seeded(seed: int = 2) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_shapes_and_ranges(model: Any):
+    x = images(model)
+    with torch.no_grad():
+        z = model.encode(x)
+        decoded = model.decode(z)
+        far = model.decode(100 * torch.randn(COUNT, LATENT, generator=seeded()))
+        terms = model.terms(x, generator=seeded())
+    assert model.latent.size == LATENT and z.shape == (COUNT, LATENT)
+    assert decoded.shape == x.shape
+    for pictures in (decoded, far):
+        assert torch.isfinite(pictures).all() and pictures.min() >= 0 and pictures.max() <= 1
+    for values in (terms.log_likelihood, *terms.kl.values(), *terms.auxiliary.values()):
+        assert values.shape == (COUNT,) and values.dtype == torch.float32 and torch.isfinite(values).all()
+    assert all((kl >= 0).all() for kl in terms.kl.values())
+
+
+def test_a_batch_is_its_images_one_by_one(model: Any):
+    x = images(model)
+    with torch.no_grad():
+        z = model.encode(x)
+        together = model.likelihood(z).log_prob(x)
+        for row in range(COUNT):
+            alone = model.encode(x[row : row + 1])
+            torch.testing.assert_close(alone, z[row : row + 1], rtol=1e-4, atol=1e-5)
+            decoded = model.decode(z[row : row + 1])
+            torch.testing.assert_close(decoded, model.decode(z)[row : row + 1], rtol=1e-4, atol=1e-5)
+            score = model.likelihood(z[row : row + 1]).log_prob(x[row : row + 1])
+            torch.testing.assert_close(score, together[row : row + 1], rtol=1e-4, atol=1e-3)
+
+
+def test_gradients_reach_every_weight(model: Any):
+    terms = model.terms(images(model), generator=seeded())
+    (sum(kl.sum() for kl in terms.kl.values()) - terms.log_likelihood.sum()).backward()
+    without = [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+    assert not without
+    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters())
+
+
+def test_it_is_what_the_protocols_say(odd: Any):
+    assert isinstance(odd, Codec)
+    assert odd.condition is None
+    if not isinstance(odd, Autoencoder):
+        assert isinstance(odd, LatentModel)
+
+
+def test_encoding_is_the_posterior_mean_and_needs_no_seed(odd: Any):
+    x = images(odd)
+    assert torch.equal(odd.encode(x), odd.encode(x))
+    if isinstance(odd, Autoencoder):
+        return
+    posterior = odd.posterior(x)
+    assert torch.equal(odd.encode(x), posterior.mean)
+    assert posterior.mean.shape == posterior.logvar.shape == (COUNT, LATENT)
+    assert odd.prior().sample(4, seeded()).shape == (4, LATENT)
+
+
+def test_decoding_is_the_mean_of_the_likelihood(odd: Any):
+    z = torch.randn(COUNT, LATENT, generator=seeded())
+    likelihood = odd.likelihood(z)
+    assert torch.equal(odd.decode(z), likelihood.mean)
+    assert likelihood.sample(seeded()).shape == (COUNT, *odd.image.shape)
+
+
+def test_the_terms_are_of_the_same_distributions(odd: Any):
+    x = images(odd)
+    terms = odd.terms(x, generator=seeded())
+    if isinstance(odd, Autoencoder):
+        assert terms.kl == {}
+        assert torch.equal(terms.log_likelihood, odd.likelihood(odd.encode(x)).log_prob(x))
+        return
+    posterior = odd.posterior(x)
+    assert list(terms.kl) == [block.name for block in odd.latent.blocks]
+    torch.testing.assert_close(terms.kl["z"], posterior.kl_to_standard().sum(dim=1))
+    z = posterior.sample(seeded())
+    torch.testing.assert_close(terms.log_likelihood, odd.likelihood(z).log_prob(x))
+
+
+def test_the_same_seed_gives_the_same_sample_and_another_another(odd: Any):
+    x = images(odd)
+    with torch.no_grad():
+        first, again, other = (odd.terms(x, generator=seeded(s)).log_likelihood for s in (2, 2, 3))
+        z = torch.zeros(COUNT, LATENT)
+        drawn, redrawn, changed = (odd.likelihood(z).sample(seeded(s)) for s in (2, 2, 3))
+    assert torch.equal(first, again) and torch.equal(drawn, redrawn)
+    assert not torch.equal(drawn, changed)
+    assert torch.equal(first, other) == isinstance(odd, Autoencoder)
+
+
+def test_saved_and_read_it_is_the_same_model(odd: Any, tmp_path: Path):
+    name = write_checkpoint(tmp_path / "m.safetensors", odd, {"name": "contract"})
+    read = read_checkpoint(tmp_path / "m.safetensors")
+    assert (read.hash, read.about, read.model.config) == (name, {"name": "contract"}, odd.config)
+    assert not read.model.training and not any(weight.requires_grad for weight in read.model.parameters())
+    x = images(odd)
+    with torch.no_grad():
+        assert torch.equal(read.model.encode(x), odd.encode(x))
+        ours, theirs = (m.terms(x, generator=seeded()).log_likelihood for m in (odd, read.model))
+        assert torch.equal(ours, theirs)
+
+
+def test_a_condition_is_refused(odd: Any):
+    condition = torch.zeros(COUNT)
+    x, z = images(odd), torch.zeros(COUNT, LATENT)
+    calls = [odd.encode, odd.decode, odd.likelihood, odd.terms]
+    calls += [] if isinstance(odd, Autoencoder) else [odd.posterior]
+    for call in calls:
+        with pytest.raises(CapabilityError, match="expected no condition"):
+            call(z if call in (odd.decode, odd.likelihood) else x, condition)
+
+
+def test_an_autoencoder_says_who_has_distributions():
+    model = MODELS["autoencoder"](ImageSpec(1, 4, 4)).build()
+    for call in (lambda: model.posterior(images(model)), model.prior):
+        with pytest.raises(CapabilityError, match="family 'vae'"):
+            call()
+
+
+@pytest.mark.parametrize("family", MODELS)
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"latent": 0}, "latent: expected 1 to 65536, got 0"),
+        ({"latent": 10**12}, "latent: expected 1 to 65536"),
+        ({"image": ImageSpec(1, 4097, 4)}, "image: expected sides of at most 4096"),
+    ],
+)
+def test_sizes_that_no_model_has(family: str, options: dict, says: str):
+    with pytest.raises(ValueError, match=says):
+        MODELS[family](**{"image": ImageSpec(1, 4, 4), **options})
+
+
+def test_an_image_too_small_for_its_network_is_refused_with_the_way_out():
+    config = MODELS["vae"](ImageSpec(1, 4, 4), network=Conv(channels=(4, 4, 4)))
+    with pytest.raises(ValueError, match="at most 2 stages for 4×4 grey images, got 3"):
+        config.build()
+
+
+def test_every_network_is_in_the_contract():
+    assert set(CASES) == set(NETWORKS)
