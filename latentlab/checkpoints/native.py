@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from latentlab import schema
-from latentlab.errors import FileFormatError
+from latentlab.errors import SHOWN_NAMES, FileFormatError
 from latentlab.files import write_bytes
 from latentlab.models import Model, ModelConfig
 
@@ -139,7 +139,8 @@ def _check_length(path: Path) -> None:
         length = int.from_bytes(file.read(8), "little")
     if length > LONGEST_HEADER:
         raise FileFormatError(
-            f"{path}: expected a header of at most {LONGEST_HEADER} bytes, got {length}; it is no checkpoint of ours"
+            f"{path}: expected a checkpoint with a header of at most {LONGEST_HEADER} bytes, got one of {length}; "
+            "it is of another kind"
         )
 
 
@@ -164,8 +165,14 @@ def _empty(config: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Mode
         "unexpected": sorted(got.keys() - wanted.keys()),
         "of another shape": sorted(name for name in wanted.keys() & got.keys() if wanted[name] != got[name]),
     }
-    listed = "; ".join(f"{why}: {', '.join(names)}" for why, names in wrong.items() if names)
+    listed = "; ".join(f"{why}: {_listed(names)}" for why, names in wrong.items() if names)
     raise FileFormatError(f"{path}: expected the weights of its own configuration, got {listed}")
+
+
+def _listed(names: list[str]) -> str:
+    shown = [name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES]]
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(shown) + more
 
 
 def _with_buffers(config: Any, outline: Model) -> Model:

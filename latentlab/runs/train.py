@@ -70,6 +70,8 @@ def train_recipe(
         if kept != recipe:
             raise LatentlabError(f"the recipe is not the one that {folder} was begun with; train without --resume")
     where = pick_device(device)
+    if attributes is None and recipe.data.attributes:
+        attributes = Path(recipe.data.attributes)
     request: dict[str, Any] = {"root": root, "download": download, "seed": recipe.seed, "attributes": attributes}
     source, options = recipe.data.source, dict(recipe.data.options)
     everything = load_data(

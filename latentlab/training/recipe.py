@@ -33,6 +33,7 @@ class DataRecipe:
         validation: how many of them are held out to choose the best epoch.
         size: (height, width) that images are fitted to, empty for their own.
         channels: 1 for grey, 3 for colour, 0 for their own.
+        attributes: a CSV of attributes or labels beside a folder of images, "" for none.
         options: further options of the source.
     """
 
@@ -41,6 +42,7 @@ class DataRecipe:
     validation: int = 0
     size: tuple[int, ...] = ()
     channels: int = 0
+    attributes: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -10,19 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from latentlab.checkpoints import read_checkpoint, read_header
+from latentlab.checkpoints import read_checkpoint
 from latentlab.checkpoints.native import LONGEST_HEADER
 from latentlab.errors import FileFormatError
 from latentlab.models import VAE
 
-LONGEST_MESSAGE = 1_200
+LONGEST_MESSAGE = 4_000
 
 
 def refusal(path: Path, content: bytes) -> str:
@@ -75,10 +74,10 @@ def test_every_flipped_weight_is_noticed(whole: bytes, path: Path, cut: Any):
 
 FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "is not a whole safetensors file"),
-    "text": (lambda: b"# a README, and no checkpoint\n" * 40, "expected a header of at most"),
-    "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "expected a header of at most"),
-    "pickle": (lambda: pickle.dumps({"a": 1}) * 9, "expected a header of at most"),
-    "zip of torch.save": (lambda: b"PK\x03\x04" + bytes(4) + b"archive/data.pkl" * 9, "is not a whole safetensors file"),
+    "text": (lambda: b"# a README, and no checkpoint\n" * 40, "is of another kind"),
+    "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "is of another kind"),
+    "pickle": (lambda: pickle.dumps({"a": 1}) * 9, "is of another kind"),
+    "zip of torch.save": (lambda: b"PK\x03\x04" + bytes(4) + b"archive/data.pkl" * 9, "is of another kind"),
     "safetensors of others": (lambda: save({"w": torch.zeros(2)}), "without latentlab's header"),
     "theirs, with metadata": (lambda: save({"w": torch.zeros(2)}, {"format": "pt"}), "without latentlab's header"),
     "a gallery": (
@@ -125,7 +124,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "absurd image": (lambda h: h["model"]["image"].update(height=10**9), "sides of at most 4096"),
     "no image": (lambda h: h["model"]["image"].update(channels=2), "1 or 3 channels"),
     "absurd hidden": (lambda h: h["model"].update(network={"kind": "mlp", "hidden": [1] * 10**6}), "got 1000000"),
-    "absurd widths": (lambda h: h["model"].update(network={"kind": "mlp", "hidden": [65536] * 64}), "missing: decoder"),
+    "absurd widths": (lambda h: h["model"].update(network={"kind": "mlp", "hidden": [65536] * 64}), "and 212 more"),
     "absurd blocks": (
         lambda h: h["model"].update(network={"kind": "residual", "channels": [1], "blocks": [10**9]}),
         "blocks: expected numbers from 0 to 64, got [1000000000]",
@@ -221,10 +220,10 @@ def test_a_claim_of_huge_tensors_costs_neither_time_nor_memory(whole: bytes, pat
     ours["model"]["network"] = {"kind": "residual", "channels": [65536] * 3, "blocks": [64] * 3, "hidden": 65536}
     ours["model"]["image"] |= {"height": 4096, "width": 4096}
     file.ours = ours
-    refusal_of_absurd(path, file.content(), longest=20_000)
+    refusal_of_absurd(path, file.content())
 
 
-def refusal_of_absurd(path: Path, content: bytes, longest: int = LONGEST_MESSAGE) -> None:
+def refusal_of_absurd(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     tracemalloc.start()
     began = time.perf_counter()
@@ -234,14 +233,6 @@ def refusal_of_absurd(path: Path, content: bytes, longest: int = LONGEST_MESSAGE
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert len(str(caught.value)) < longest
+    assert len(str(caught.value)) < LONGEST_MESSAGE
     assert peak < 30e6
     assert time.perf_counter() - began < 20
-
-
-def test_a_large_header_of_another_is_read_in_bounded_time(path: Path):
-    # The header may be as long as it likes in what it says of itself, not in what it costs.
-    content = save({"w": torch.zeros(2)}, {"latentlab": json.dumps({"x" * 1000: np.arange(20).tolist()})})
-    path.write_bytes(content)
-    with pytest.raises(FileFormatError, match="expected a latentlab-checkpoint"):
-        read_header(path)
