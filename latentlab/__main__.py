@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line; exits with 0 for done, 1 for could not, 2 for wrong usage, 130 for Ctrl-C."""
+    import warnings
+
     from latentlab.cli.app import app
 
+    # Other libraries' warnings say nothing to a user; `python -W` asks for them.
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without α shows \u03b1 rather than a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     app(prog_name="latentlab")
 
 

@@ -109,7 +109,7 @@ def _read_union(kind: Any, data: Any, where: str, problems: list[str]) -> Any:
     options = get_args(kind)
     if type(None) in options and data is None:
         return None
-    tables = [option for option in options if dataclasses.is_dataclass(option)]
+    tables: list[Any] = [option for option in options if dataclasses.is_dataclass(option)]
     if tables and (isinstance(data, Mapping) or len(tables) == len(options)):
         if len(tables) == 1:
             return _read(tables[0], data, where, problems)

@@ -6,46 +6,39 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from latentlab.cli.arithmetic import arithmetic
-from latentlab.cli.attrs import attrs
-from latentlab.cli.edit import edit
-from latentlab.cli.info import info
-from latentlab.cli.map import map_
-from latentlab.cli.models import models
-from latentlab.cli.morph import morph
-from latentlab.cli.reconstruct import reconstruct
-from latentlab.cli.report import report
-from latentlab.cli.sample import sample
-from latentlab.cli.train import train
-from latentlab.cli.traverse import traverse
-from latentlab.errors import LatentlabError
+from latentlab.errors import LatentlabError, UsageError, unknown_name
 
+# A command lives in the module and the function of its name, and is imported when it is asked for: to read the
+# options of twelve commands takes longer than all the rest of `latentlab --help`.
+COMMANDS = {
+    "models": "List the models that come with latentlab.",
+    "info": "Show what a model is and knows.",
+    "train": "Train a model from a recipe.",
+    "attrs": "Find attribute vectors in labelled images.",
+    "edit": "Change attributes of images.",
+    "morph": "Walk from one place to another.",
+    "arithmetic": "Calculate with latents.",
+    "sample": "Draw images from the model.",
+    "reconstruct": "Show images beside their reconstructions.",
+    "traverse": "Move along one latent axis at a time.",
+    "map": "Draw a map of the latent space.",
+    "report": "Put everything on one page.",
+}
+# Expressions may begin with a minus, which is no option then.
+DASHED = {"arithmetic"}
 # The shell's convention: 128 + SIGINT.
 INTERRUPTED = 130
 # click's base class of wrong words on the command line; typer keeps click under different names in its versions.
 WRONG_WORDS: Any = typer.BadParameter.__base__
-
-COMMANDS = {
-    "models": models,
-    "info": info,
-    "train": train,
-    "attrs": attrs,
-    "edit": edit,
-    "morph": morph,
-    "arithmetic": arithmetic,
-    "sample": sample,
-    "reconstruct": reconstruct,
-    "traverse": traverse,
-    "map": map_,
-    "report": report,
-}
-# Expressions and sweeps may begin with a minus, which is no option then.
-DASHED = {"arithmetic"}
+SUMMARY = "Look into the latent space of a VAE, and steer it."
+# rich's help takes as long to import as all of typer.
+PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 
 
 class Commands(TyperGroup):
@@ -54,6 +47,28 @@ class Commands(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """The order of the work, not of the alphabet."""
         return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        # `map` is Python's own name.
+        function = getattr(import_module(f"latentlab.cli.{cmd_name}"), cmd_name if cmd_name != "map" else "map_")
+        single = typer.Typer(**PLAIN)
+        settings = {"ignore_unknown_options": cmd_name in DASHED, "max_content_width": 100}
+        single.command(cmd_name, context_settings=settings)(function)
+        return typer.main.get_command(single)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that is asked for."""
+        if args[0] not in COMMANDS:
+            raise UsageError(str(unknown_name("command", args[0], COMMANDS)))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read what stands before the command."""
@@ -82,7 +97,7 @@ def _one_line(ctx: Any) -> Iterator[None]:
         raise typer.Exit(error.exit_code) from error
     except WRONG_WORDS as error:
         command = (error.ctx or ctx).command_path
-        message = " ".join(error.format_message().split()).rstrip(".")
+        message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
         typer.echo(f"error: {message[:1].lower()}{message[1:]}; see {command} --help", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
@@ -96,13 +111,10 @@ def _one_line(ctx: Any) -> Iterator[None]:
 
 app = typer.Typer(
     cls=Commands,
-    help="Look into the latent space of a VAE, and steer it.",
+    help=SUMMARY,
     epilog="Begin with: latentlab morph 1 7   or   latentlab edit --attr smile",
     no_args_is_help=True,
-    add_completion=False,
-    # rich's help costs more to import than all the rest of `latentlab --help`.
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    **PLAIN,
 )
 
 
@@ -121,7 +133,3 @@ def _options(
     ] = False,
 ) -> None:
     """Look into the latent space of a VAE, and steer it."""
-
-
-for _name, _function in COMMANDS.items():
-    app.command(_name, context_settings={"ignore_unknown_options": True} if _name in DASHED else None)(_function)

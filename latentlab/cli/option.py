@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+# Images of the data that a command looks at where it need not look at all.
+ENOUGH = 2_000
+
 
 class Split(StrEnum):
     """Parts of a data set."""
@@ -49,10 +52,7 @@ Root = Annotated[
     typer.Option(metavar="FOLDER", help="Where data that was downloaded before lies.", show_default=False),
 ]
 SplitOf = Annotated[Split, typer.Option("--split", help="Which part of the data.")]
-Load = Annotated[
-    int | None,
-    typer.Option("--count", metavar="N", min=1, help="How many images of the data.", show_default=False),
-]
+Load = Annotated[int, typer.Option("--count", metavar="N", min=1, help="How many images of the data to look at.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch the data when it is not there.")]
 Labels = Annotated[
     Path | None,

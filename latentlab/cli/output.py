@@ -13,23 +13,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.errors import LatentlabError
-
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
     from latentlab.cli.progress import Reporter
-    from latentlab.data.dataset import Dataset
-    from latentlab.lab.lab import Lab
-    from latentlab.lab.result import Result
+
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
 
 OUTPUTS = Path("outputs")
-# Longer names of folders are hard to type, and some file systems refuse them.
-LONGEST_NAME = 80
 # Where nobody watches, tables take what room they need.
 PIPE_WIDTH = 200
-SHOWN_SKIPPED = 3
+SHOWN_PATHS = 20
 
 
 class Output:
@@ -72,57 +67,36 @@ class Output:
         """Something the user should know; goes into the JSON too."""
         self.notes.append(text)
 
-    def open(self, model: str | None, device: str, names: Iterable[str] = ()) -> Lab:
-        """Open a model, and say which and why where nobody chose it."""
-        from latentlab.lab.lab import load
+    def result(self, result: Any, out: Path | None, table: Table | None = None) -> None:
+        """Save a result and show it.
 
-        asked = list(dict.fromkeys(names))
-        lab = load(model, device, names=asked)
-        why = ""
-        if model is None:
-            why = f" (bundled; knows {', '.join(asked)})" if asked else " (bundled; --model opens another)"
-        self.line(f"model: {lab.name}{why}", "bold")
-        return lab
+        Args:
+            result: what a verb of the lab returned.
+            out: where to, or None for `outputs/` and the result's own name.
+            table: headers and rows that show the scores better than their names and values.
+        """
+        folder = OUTPUTS / result.name if out is None else out
+        paths = sorted(result.save(folder, invocation()), key=lambda path: (path.suffix != ".html", path.name))
+        if self.open_page and not _open(paths[0]):
+            self.note(f"no browser was found; open {shown(paths[0])} yourself")
+        self._show(result, folder, paths, table)
 
-    def data(self, source: str | None, lab: Lab, **options: Any) -> Dataset | None:
-        """Load the images that were asked for, fitted to the model; None where none were."""
-        from latentlab.errors import UsageError
+    def files(self, result: Any, folder: Path, paths: Sequence[Path]) -> None:
+        """Show a result that was written as single files."""
+        self._show(result, folder, paths)
 
-        if source is None:
-            given = [name for name in ("root", "attributes", "download") if options.get(name)]
-            if given:
-                raise UsageError(f"--{given[0]} says where --data SOURCE is found; give --data too")
-            return None
-        from latentlab.data import load_data
-
-        data = load_data(source, image=lab.image, **options)
-        if data.skipped:
-            shown = ", ".join(f"{bad.name} ({bad.reason})" for bad in data.skipped[:SHOWN_SKIPPED])
-            more = ", …" if len(data.skipped) > SHOWN_SKIPPED else ""
-            self.note(f"skipped {len(data.skipped)} files that cannot be read: {shown}{more}")
-        what = "image" if len(data) == 1 else "images"
-        self.line(f"data: {source}, {len(data)} {what} of the {data.split} split")
-        return data
-
-    def result(self, result: Any, out: Path | None, extra: Sequence[Path] = ()) -> None:
-        """Save a result and show it."""
-        from latentlab.lab.result import record
-
-        folder = OUTPUTS / folder_name(result.name) if out is None else out
-        paths = [*result.save(folder, invocation()), *extra]
-        paths.sort(key=lambda path: (path.parent != folder, path.suffix != ".html", path.name))
-        page = paths[0]
-        opened = self._opened(page)
-        notes = [
-            *self.notes,
-            *result.notes,
-            *([] if opened else [f"no browser was found; open {shown(page)} yourself"]),
-        ]
+    def _show(self, result: Any, folder: Path, paths: Sequence[Path], table: Table | None = None) -> None:
+        notes = list(dict.fromkeys([*self.notes, *result.notes]))
         if self.as_json:
+            from latentlab.lab.result import record
+
             self.json({**record(result), "notes": notes, "folder": shown(folder), "files": [shown(p) for p in paths]})
             return
         self.strip(result.strip())
-        self.scores(result.scores)
+        if table is None:
+            self.scores(result.scores)
+        else:
+            self.table(*table)
         self.say_notes(notes)
         self.paths(paths)
 
@@ -139,7 +113,10 @@ class Output:
             self.line(f"note: {note}", "yellow")
 
     def paths(self, paths: Sequence[Path]) -> None:
-        """Print what was written, as the user would type it."""
+        """Print what was written, as the user would type it; of very many the first and the last."""
+        if len(paths) > SHOWN_PATHS and not self.silent:
+            print(f"{len(paths):,} files: {shown(paths[0])} … {shown(paths[-1])}")
+            return
         for path in paths:
             print(shown(path))
 
@@ -164,11 +141,11 @@ class Output:
         """Print a table; columns of numbers are aligned to the right."""
         if self.silent:
             return
-        from rich.table import Table
+        from rich.table import Table as RichTable
         from rich.text import Text
 
         rows = [list(row) for row in rows]
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+        table = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for i, header in enumerate(headers):
             numeric = bool(rows) and all(row[i] is None or isinstance(row[i], int | float) for row in rows)
             table.add_column(Text(str(header).replace("_", " ")), justify="right" if numeric else "left")
@@ -188,12 +165,12 @@ class Output:
         if drawn:
             print(drawn if colours == "truecolor" else fewer_colours(drawn))
 
-    def _opened(self, page: Path) -> bool:
-        if not self.open_page or page.suffix != ".html":
-            return True
-        import webbrowser
 
-        return webbrowser.open(page.resolve().as_uri())
+def _open(page: Path) -> bool:
+    """Whether a browser took the page."""
+    import webbrowser
+
+    return webbrowser.open(page.resolve().as_uri())
 
 
 def check_folder(out: Path | None) -> None:
@@ -210,11 +187,6 @@ def check_folder(out: Path | None) -> None:
         raise cannot_write(path, NotADirectoryError(20, f"{shown(there)} is a file"))
     if not os.access(there, os.W_OK | os.X_OK):
         raise cannot_write(path, PermissionError(13, f"{shown(there)} may not be written"))
-
-
-def folder_name(name: str) -> str:
-    """A name that every file system takes: `morph-1 (no. 3)-7` becomes `morph-1-no.-3-7`."""
-    return re.sub(r"[^\w.+@-]+", "-", name)[:LONGEST_NAME].strip("-.") or "result"
 
 
 def invocation() -> str:
@@ -251,18 +223,3 @@ def fewer_colours(drawn: str) -> str:
         return f"{match[1]};5;{16 + 36 * red + 6 * green + blue}"
 
     return re.sub(r"\b(38|48);2;(\d+);(\d+);(\d+)", nearest, drawn)
-
-
-def require(condition: bool, message: str) -> None:
-    """Refuse words that do not fit together.
-
-    Raises:
-        UsageError: with the message, when the condition does not hold.
-    """
-    from latentlab.errors import UsageError
-
-    if not condition:
-        raise UsageError(message)
-
-
-__all__ = ["LatentlabError", "Output", "check_folder", "require", "shown"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from types import TracebackType
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 0.7
 # Where nobody watches, a line that often is a log, more of them are a flood.
 LINE_SECONDS = 20.0
+NUMBERED = re.compile(r"\d+ of \d+")
 
 
 class Reporter:
@@ -68,8 +70,8 @@ class Reporter:
         self._first = done
 
     def _phase_ended(self) -> None:
-        """Leave a line where a phase that had something to tell is over."""
-        if not self.shown or not self._note or not self._task:
+        """Leave a line where a numbered phase is over, such as an epoch."""
+        if not self.shown or not NUMBERED.search(self._task):
             return
         text = f"{self._task}  {self._note}"
         if self._bar is not None:

@@ -15,6 +15,7 @@ import numpy as np
 from latentlab.codec import ImageSpec
 from latentlab.data.dataset import Dataset, Request, Skipped, Split
 from latentlab.errors import DataError, UsageError, unknown_name
+from latentlab.runtime import BATCH
 
 __all__ = ["SOURCES", "Dataset", "Request", "Skipped", "Split", "load_data"]
 
@@ -90,7 +91,7 @@ def load_data(
     )
     data: Dataset = importlib.import_module(SOURCES[name]).read(request)
     if not len(data):
-        raise DataError(f"the {split} split of {source} has no images; ask for another split")
+        raise DataError(f"the {split} split of {source} has no images; ask for --split all")
     return data if image is None or data.image == image else _fitted(data, image)
 
 
@@ -122,7 +123,10 @@ def split_source(source: str) -> tuple[str, str]:
 def _fitted(data: Dataset, image: ImageSpec) -> Dataset:
     from latentlab.data.fit import fit_pixels
 
-    fitted = fit_pixels(data.pixels, image, ink=data.ink)
     # Eight bits hold what eight bits gave, in a quarter of the memory.
-    pixels = np.rint(fitted * 255).astype(np.uint8) if data.pixels.dtype == np.uint8 else fitted
+    pixels = np.empty((len(data), *image.shape), np.uint8 if data.pixels.dtype == np.uint8 else np.float32)
+    for start in range(0, len(data), BATCH):
+        rows = slice(start, start + BATCH)
+        fitted = fit_pixels(data.pixels[rows], image, data.ink)
+        pixels[rows] = np.rint(fitted * 255) if pixels.dtype == np.uint8 else fitted
     return replace(data, pixels=pixels, ink=data.ink if image.ink == "any" else image.ink)

@@ -121,7 +121,7 @@ def traverse(
         images=images,
         latents=latents,
         rows=[f"{kind} {dim}" for dim in chosen],
-        values=[f"{offset:+.2g}σ" if offset else "0" for offset in offsets],
+        values=[f"{offset:+.3g}σ" if offset else "0" for offset in offsets],
         scores={f"{kind} {dim}": {"deviation": float(deviations[dim])} for dim in chosen},
         notes=notes,
     )

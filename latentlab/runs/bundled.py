@@ -8,6 +8,7 @@ from typing import Any
 
 from latentlab.errors import UnknownNameError, unknown_name
 from latentlab.files import read_json
+from latentlab.latents.name import match_name
 
 BUNDLED = ("mnist", "faces", "digits", "mnist-2d", "digits-ae")
 
@@ -37,15 +38,16 @@ def pick_bundled(names: Iterable[str]) -> str:
         UnknownNameError: when none knows them all; says which name, or which models know which.
     """
     asked = list(dict.fromkeys(names))
-    known = {model: bundled_names(model) for model in BUNDLED}
-    for model, there in known.items():
-        if set(asked) <= set(there):
+    known: dict[str, list[str]] = {}
+    for model in BUNDLED:
+        known[model] = bundled_names(model) if asked else []
+        if all(match_name(name, known[model]) for name in asked):
             return model
     everything = [name for there in known.values() for name in there]
     for name in asked:
-        if name not in everything:
+        if match_name(name, everything) is None:
             raise unknown_name("attribute or class", name, everything, "an image file has to exist")
-    listed = "; ".join(f"{name}: {', '.join(m for m in BUNDLED if name in known[m])}" for name in asked)
+    listed = "; ".join(f"{name}: {', '.join(m for m in BUNDLED if match_name(name, known[m]))}" for name in asked)
     raise UnknownNameError(
         f"expected names that one bundled model knows, got {' and '.join(asked)} ({listed}); ask for each by itself"
     )

@@ -59,11 +59,16 @@ def find_checkpoint(model: str | Path) -> tuple[str, Path]:
     path = Path(model)
     if str(model) in BUNDLED:
         return str(model), bundled_folder(str(model)) / CHECKPOINT
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError:
+        # A name too long for a file is no file.
+        is_folder = is_file = False
+    if is_folder:
         if not (path / CHECKPOINT).is_file():
             raise FileFormatError(f"{path} holds no {CHECKPOINT}; give a run that train has finished an epoch of")
         return path.resolve().name, path / CHECKPOINT
-    if path.is_file():
+    if is_file:
         return path.stem, path
     raise unknown_name("model", str(model), BUNDLED, "or give the path of a checkpoint or a run that exists")
 

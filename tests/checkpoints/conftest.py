@@ -46,7 +46,10 @@ def cut() -> type[File]:
 def model() -> VAE:
     torch.manual_seed(0)
     config = VAEConfig(
-        ImageSpec(1, 6, 5), latent=2, network=Conv(channels=(3,), hidden=4), likelihood=Observation("gaussian", "learned")
+        ImageSpec(1, 6, 5),
+        latent=2,
+        network=Conv(channels=(3,), hidden=4),
+        likelihood=Observation("gaussian", "learned"),
     )
     return config.build().eval()
 

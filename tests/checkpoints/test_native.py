@@ -67,7 +67,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoint(model: VAE, path: Path, monke
         with pytest.raises(LatentlabError, match="the disk is full; make room"):
             write_checkpoint(path, model, {"name": "later"})
     assert read_checkpoint(path).about == {"name": "earlier"}
-    assert os.listdir(path.parent) == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_checkpoint_that_is_not_there(tmp_path: Path):

@@ -1,0 +1,88 @@
+"""What a command works on: the model, and why that one; the images; the words that came with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from latentlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from latentlab.cli.output import Output
+    from latentlab.data.dataset import Dataset
+    from latentlab.lab.lab import Lab
+
+SHOWN_SKIPPED = 3
+# Options that say where `--data` is found, and mean nothing without it.
+WITH_DATA = ("root", "attributes", "download")
+
+
+def open_lab(
+    output: Output, model: str | None, device: str, names: Iterable[str] = (), source: str | None = None
+) -> Lab:
+    """Open a model, and say which and why where nobody chose it.
+
+    Args:
+        output: where it is said.
+        model: as the user named it, or None for the first bundled one that knows the names.
+        device: where it runs.
+        names: attributes and classes that it has to know.
+        source: of the images it will be shown: a bundled model of that very name is the natural one.
+    """
+    from latentlab.lab.lab import load
+
+    asked = list(dict.fromkeys(names))
+    home = _home(source, asked) if model is None else None
+    lab = load(model or home, device, names=asked)
+    why = ""
+    if model is None:
+        reason = "trained on these" if home else "--model opens another"
+        why = f" (bundled; {'knows ' + ', '.join(asked) if asked else reason})"
+    output.line(f"model: {lab.name}{why}", "bold")
+    return lab
+
+
+def read_data(output: Output, source: str | None, lab: Lab, **options: Any) -> Dataset | None:
+    """Load the images that were asked for, fitted to the model; None where none were.
+
+    Args:
+        output: told of the data and of files that were skipped.
+        source: as the user named it, or None.
+        lab: the model.
+        options: those of `load_data`.
+    """
+    if source is None:
+        given = [name for name in WITH_DATA if options.get(name)]
+        require(not given, f"expected --data SOURCE beside --{''.join(given[:1])}, got none; give it too")
+        return None
+    from latentlab.data import load_data
+
+    data = load_data(source, image=lab.image, **options)
+    if data.skipped:
+        shown = ", ".join(f"{bad.name} ({bad.reason})" for bad in data.skipped[:SHOWN_SKIPPED])
+        more = ", …" if len(data.skipped) > SHOWN_SKIPPED else ""
+        output.note(f"skipped {len(data.skipped)} files that cannot be read: {shown}{more}")
+    what = "image" if len(data) == 1 else "images"
+    output.line(f"data: {source}, {len(data):,} {what} of the {data.split} split")
+    return data
+
+
+def require(condition: bool, message: str) -> None:
+    """Refuse words that do not fit together.
+
+    Raises:
+        UsageError: with the message, when the condition does not hold.
+    """
+    if not condition:
+        raise UsageError(message)
+
+
+def _home(source: str | None, names: Sequence[str]) -> str | None:
+    """The bundled model that was trained on a source and knows the names, or None."""
+    from latentlab.latents.name import match_name
+    from latentlab.runs.bundled import BUNDLED, bundled_names
+
+    if source not in BUNDLED:
+        return None
+    known = bundled_names(source)
+    return source if all(match_name(name, known) for name in names) else None

@@ -1,0 +1,40 @@
+"""`latentlab report`: one page with all of it."""
+
+from __future__ import annotations
+
+from latentlab.cli import option
+
+
+def report(
+    model: option.Model = None,
+    data: option.Data = None,
+    root: option.Root = None,
+    split: option.SplitOf = option.Split.TEST,
+    count: option.Load = option.ENOUGH,
+    download: option.Download = False,
+    attributes: option.Labels = None,
+    max_bad: option.MaxBad = 0.01,
+    out: option.Out = None,
+    device: option.Device = "auto",
+    seed: option.Seed = 0,
+    as_json: option.Json = False,
+    open_page: option.Open = False,
+    quiet: option.Quiet = False,
+) -> None:
+    """Put everything on one page.
+
+    The model card with its verdict, map, morph, edit, attributes, reconstructions, samples, traversals and training.
+    """
+    from latentlab.cli.input import open_lab, read_data
+    from latentlab.cli.output import Output, check_folder
+
+    check_folder(out)
+    output = Output(quiet, as_json, open_page)
+    lab = open_lab(output, model, device, source=data)
+    images = read_data(
+        output, data, lab, root=root, split=split.value, count=count, seed=seed,
+        download=download, attributes=attributes, max_bad=max_bad,
+    )  # fmt: skip
+    with output.progress() as progress:
+        result = lab.report(images, seed=seed, progress=progress)
+    output.result(result, out)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from latentlab.nn import MLP, Conv
+from latentlab.training.precision import autocast, pick_precision
+
+CPU = torch.device("cpu")
+
+
+def test_what_is_asked_for_is_taken():
+    for asked in ("float32", "bfloat16"):
+        assert pick_precision(asked, CPU, MLP()) == pick_precision(asked, CPU, Conv()) == asked
+
+
+@pytest.mark.parametrize(("able", "expected"), [({}, "float32"), ({"avx512_bf16": True}, "bfloat16")])
+def test_auto_takes_half_precision_for_convolutions_where_there_are_units_for_it(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], expected: str
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able, raising=False)
+    assert pick_precision("auto", CPU, Conv()) == expected
+    assert pick_precision("auto", CPU, MLP()) == "float32"
+
+
+def test_an_older_torch_cannot_say_and_gets_single_precision(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert pick_precision("auto", CPU, Conv()) == "float32"
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_the_context_computes_in_that_format(precision: str, dtype: torch.dtype):
+    layer = torch.nn.Linear(2, 2)
+    with autocast(precision, CPU):
+        assert layer(torch.zeros(1, 2)).dtype == dtype
