@@ -32,7 +32,7 @@ def arithmetic(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     download: option.Download = False,
     attributes: option.Labels = None,
     max_bad: option.MaxBad = 0.01,
@@ -59,7 +59,7 @@ def arithmetic(
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, names, data)
     images = read_data(
-        output, data, lab, root=root, split=split.value, count=max(option.ENOUGH, count), seed=seed,
+        output, data, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     output.result(lab.arithmetic(expression, data=images, alphas=alphas, count=count, seed=seed), out)

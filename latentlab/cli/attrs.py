@@ -25,7 +25,7 @@ def attrs(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     count: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="How many images.  [default: all]", show_default=False)
     ] = None,
@@ -51,7 +51,7 @@ def attrs(
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, [] if data else attr or [], data)
     labelled = read_data(
-        output, data, lab, root=root, split=split.value, count=count, seed=seed,
+        output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     with output.progress() as progress:

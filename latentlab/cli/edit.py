@@ -41,7 +41,7 @@ def edit(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     download: option.Download = False,
     attributes: option.Labels = None,
     max_bad: option.MaxBad = 0.01,
@@ -72,7 +72,7 @@ def edit(
 
         known = {direction.name: direction for direction in read_directions(directions, lab.checkpoint).directions}
     labelled = read_data(
-        output, source, lab, root=root, split=split.value, count=max(option.ENOUGH, count), seed=seed,
+        output, source, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     result = lab.edit(

@@ -79,7 +79,7 @@ def _trained(card: Mapping[str, Any]) -> str | None:
     data, training = card["trained_on"], card["training"]
     if not data:
         return None
-    text = f"{data.get('images', '?')} images of {data.get('source', '?')}"
+    text = f"{data.get('images', 0):,} images of {data.get('source', '?')}"
     if training:
         from latentlab.cli.progress import clock
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from latentlab.cli.option import Split
     from latentlab.cli.output import Output
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
@@ -42,28 +43,32 @@ def open_lab(
     return lab
 
 
-def read_data(output: Output, source: str | None, lab: Lab, **options: Any) -> Dataset | None:
+def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | None, **options: Any) -> Dataset | None:
     """Load the images that were asked for, fitted to the model; None where none were.
 
     Args:
         output: told of the data and of files that were skipped.
         source: as the user named it, or None.
         lab: the model.
+        split: which part; None for the test split, and for all of a folder or file.
         options: those of `load_data`.
     """
     if source is None:
         given = [name for name in WITH_DATA if options.get(name)]
         require(not given, f"expected --data SOURCE beside --{''.join(given[:1])}, got none; give it too")
         return None
-    from latentlab.data import load_data
+    from latentlab.data import LOCATED, load_data, split_source
 
+    # Somebody's own images have no test split that they know of.
+    own = split_source(source)[0] in LOCATED
+    options["split"] = split.value if split is not None else "all" if own else "test"
     data = load_data(source, image=lab.image, **options)
     if data.skipped:
         shown = ", ".join(f"{bad.name} ({bad.reason})" for bad in data.skipped[:SHOWN_SKIPPED])
         more = ", …" if len(data.skipped) > SHOWN_SKIPPED else ""
-        output.note(f"skipped {len(data.skipped)} files that cannot be read: {shown}{more}")
-    what = "image" if len(data) == 1 else "images"
-    output.line(f"data: {source}, {len(data):,} {what} of the {data.split} split")
+        output.note(f"skipped {_count(len(data.skipped), 'file')} that cannot be read: {shown}{more}")
+    of = "" if data.split == "all" else f" of the {data.split} split"
+    output.line(f"data: {source}, {_count(len(data), 'image')}{of}")
     return data
 
 
@@ -75,6 +80,10 @@ def require(condition: bool, message: str) -> None:
     """
     if not condition:
         raise UsageError(message)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _home(source: str | None, names: Sequence[str]) -> str | None:

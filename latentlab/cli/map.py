@@ -38,7 +38,7 @@ def map_(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     count: option.Load = option.ENOUGH,
     download: option.Download = False,
     attributes: option.Labels = None,
@@ -61,7 +61,7 @@ def map_(
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, [] if data or colour in (None, "label") else [colour], data)
     images = read_data(
-        output, data, lab, root=root, split=split.value, count=count, seed=seed,
+        output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     with output.progress() as progress:

@@ -50,7 +50,7 @@ def morph(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     count: option.Load = option.ENOUGH,
     download: option.Download = False,
     attributes: option.Labels = None,
@@ -75,7 +75,7 @@ def morph(
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, property_names(ends), data)
     images = read_data(
-        output, data, lab, root=root, split=split.value, count=count, seed=seed,
+        output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     result = lab.morph(

@@ -51,7 +51,12 @@ Root = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Where data that was downloaded before lies.", show_default=False),
 ]
-SplitOf = Annotated[Split, typer.Option("--split", help="Which part of the data.")]
+SplitOf = Annotated[
+    Split | None,
+    typer.Option(
+        "--split", help="Which part of the data.  [default: test, or all of a folder or file]", show_default=False
+    ),
+]
 Load = Annotated[int, typer.Option("--count", metavar="N", min=1, help="How many images of the data to look at.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch the data when it is not there.")]
 Labels = Annotated[

@@ -56,7 +56,7 @@ class Output:
         """The progress of long work, on stderr."""
         from latentlab.cli.progress import Reporter
 
-        return Reporter(shown=not self.silent)
+        return Reporter(shown=not self.silent or (self.as_json and sys.stderr.isatty()))
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 0.7
 # Where nobody watches, a line that often is a log, more of them are a flood.
 LINE_SECONDS = 20.0
+# Epochs shorter than this share a line with those after them.
+PHASE_SECONDS = 2.0
 NUMBERED = re.compile(r"\d+ of \d+")
 
 
@@ -43,7 +45,7 @@ class Reporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._phase_ended()
+            self._phase_ended(last=True)
         self._close()
 
     def __call__(self, task: str, done: int, total: int, note: str = "") -> None:
@@ -51,9 +53,10 @@ class Reporter:
         if not self.shown:
             return
         if task != self._task or done < self._done:
-            self._phase_ended()
-            if total != self._total or done < self._done:
-                self._begin(done, total)
+            other_job = total != self._total or done < self._done
+            self._phase_ended(last=other_job)
+            if other_job:
+                self._begin(done)
         self._task, self._done, self._total, self._note = task, done, total, note
         now = time.monotonic()
         if self.terminal:
@@ -64,20 +67,24 @@ class Reporter:
         elif now - self._said > LINE_SECONDS:
             self._say(f"{task}  {self._share()}  {note}  {self._left(now)}")
 
-    def _begin(self, done: int, total: int) -> None:
+    def _begin(self, done: int) -> None:
         self._close()
         self._began = self._said = time.monotonic()
         self._first = done
 
-    def _phase_ended(self) -> None:
-        """Leave a line where a numbered phase is over, such as an epoch."""
+    def _phase_ended(self, last: bool) -> None:
+        """Leave a line where a numbered phase is over, such as an epoch; of quick ones only now and then."""
         if not self.shown or not NUMBERED.search(self._task):
+            return
+        now = time.monotonic()
+        if not last and now - self._said < PHASE_SECONDS:
             return
         text = f"{self._task}  {self._note}"
         if self._bar is not None:
+            self._said = now
             self._bar.console.print(text, markup=False, highlight=False)
         elif not self.terminal:
-            self._say(f"{text}  {self._left(time.monotonic())}")
+            self._say(f"{text}  {self._left(now)}")
 
     def _say(self, text: str) -> None:
         self._said = time.monotonic()

@@ -24,7 +24,7 @@ def reconstruct(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     download: option.Download = False,
     attributes: option.Labels = None,
     max_bad: option.MaxBad = 0.01,
@@ -47,7 +47,7 @@ def reconstruct(
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, source=data)
     loaded = read_data(
-        output, data, lab, root=root, split=split.value, count=None, seed=seed,
+        output, data, lab, root=root, split=split, count=None, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     result = lab.reconstruct(

@@ -9,7 +9,7 @@ def report(
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
-    split: option.SplitOf = option.Split.TEST,
+    split: option.SplitOf = None,
     count: option.Load = option.ENOUGH,
     download: option.Download = False,
     attributes: option.Labels = None,
@@ -32,7 +32,7 @@ def report(
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, source=data)
     images = read_data(
-        output, data, lab, root=root, split=split.value, count=count, seed=seed,
+        output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     with output.progress() as progress:

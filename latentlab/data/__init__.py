@@ -92,6 +92,9 @@ def load_data(
     data: Dataset = importlib.import_module(SOURCES[name]).read(request)
     if not len(data):
         raise DataError(f"the {split} split of {source} has no images; ask for --split all")
+    if request.count is not None and len(data) > request.count:
+        # A source that draws each split by itself gives as many of each when asked for all.
+        data = data.take(np.arange(request.count))
     return data if image is None or data.image == image else _fitted(data, image)
 
 

@@ -74,7 +74,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         if path.suffix.casefold() == ".npy":
             return {IMAGES[0]: np.load(path, mmap_mode="r", allow_pickle=False)}
         with np.load(path, allow_pickle=False) as stored:
-            if not isinstance(stored, Mapping):
+            if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise ValueError("it is no .npz")
             arrays = {}
             for name in stored.files:

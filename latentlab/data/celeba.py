@@ -37,7 +37,8 @@ def read(request: Request) -> Dataset:
     check_options("celeba", request.options)
     folder = _folder(request)
     parts = _lines(folder / PARTITION)
-    rows = [row for row, line in enumerate(parts) if request.split == "all" or _split(folder, line) == request.split]
+    splits = [_split(folder, line) for line in parts]
+    rows = [row for row, split in enumerate(splits) if request.split in ("all", split)]
     if not rows:
         raise DataError(f"the {request.split} split of celeba in {folder} has no images; use --split all")
     names = [parts[row].split()[0] for row in np.array(rows)[pick_rows(len(rows), request.count, request.seed)]]

@@ -12,7 +12,7 @@ import numpy as np
 from latentlab.directions.direction import Direction
 from latentlab.directions.estimate import estimate_directions
 from latentlab.directions.file import write_directions
-from latentlab.errors import CapabilityError, unknown_name
+from latentlab.errors import CapabilityError, DataError, unknown_name
 from latentlab.lab.result import Origin, folder_name, html_strip
 from latentlab.lab.result import save as save_result
 from latentlab.latents.name import match_name
@@ -145,6 +145,8 @@ def attribute_directions(
         asked = None if names is None else [match_name(name, latents.property_names()) or name for name in names]
         estimate = estimate_directions(latents, names=asked, method=method, seed=seed)
         found, left_out = list(estimate.directions), dict(estimate.left_out)
+        if not found:
+            raise DataError("; ".join(left_out.values()))
         described = {"source": data.source, "split": data.split, "images": len(data)}
         notes = [f"left out {name}: {reason}" for name, reason in left_out.items()]
     without, with_ = _averages(lab, found)

@@ -74,7 +74,10 @@ def resolve(lab: Lab, end: str, *, exemplar: bool = False, seed: int = 0, data: 
         pixels = lab.read_images([end])
         latent = lab.encode(pixels)
         return End(Path(end).name, latent[0], pixels[0], lab.stranger_notes(pixels, latent, [Path(end).name])[0])
-    raise unknown_name("attribute or class", end, lab.names(data), "an image file has to exist")
+    hint = (
+        "an image file has to exist" if lab.names(data) else f"{lab.name} knows none: give labelled images with --data"
+    )
+    raise unknown_name("attribute or class", end, lab.names(data), hint)
 
 
 def _row(lab: Lab, end: str, data: Dataset | None) -> End:

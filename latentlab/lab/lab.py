@@ -155,7 +155,7 @@ class Lab:
         """Image files made to fit the model: turned as EXIF says, cropped, resized; of shape (n, c, h, w)."""
         from latentlab.data.fit import fit_image, open_image
 
-        return np.stack([fit_image(open_image(Path(path)), self.image) for path in paths])
+        return np.stack([fit_image(open_image(Path(path), self.image), self.image) for path in paths])
 
     def known(self) -> Latents:
         """The gallery.

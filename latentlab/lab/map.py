@@ -144,7 +144,7 @@ def map_latents(
     progress("laying out the map", 2, 2)
     notes = []
     if data is None:
-        notes.append(f"The pictures are decoded from the latents that {lab.name} carries of its test images.")
+        notes.append(f"the pictures are decoded from the latents that {lab.name} carries of its test images")
     manifold = None
     if method == "latent":
         places = manifold_latents(SIDE, tail=TAIL)

@@ -99,7 +99,7 @@ def report(lab: Lab, data: Dataset | None = None, *, seed: int = 0, progress: Pr
         parts=sections,
         images=images,
         latents=np.zeros((0, lab.latent.size), np.float32),
-        scores={key: value for key, value in lab.metrics.get("test", {}).items() if isinstance(value, float | int)},
+        scores={key: value for key, value in lab.metrics.get("test", {}).items() if type(value) in (float, int)},
     )
 
 

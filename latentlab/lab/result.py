@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import importlib.metadata
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ def folder_name(*parts: str) -> str:
     'morph-1-my_photo.png-a_b'
     """
     kept = ["".join(c if c.isalnum() or c in "-_.+" else "_" for c in part).strip("._") or "_" for part in parts]
-    return "-".join(kept)[:LONGEST_NAME]
+    return re.sub("_+", "_", "-".join(kept))[:LONGEST_NAME]
 
 
 def record(result: Result) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def train(
                 pending.append({"loss": total.detach(), **{k: v.detach().mean() for k, v in loss.parts.items()}})
                 position.step += 1
                 position.batch += 1
-                if len(pending) >= check_every or interrupted.is_set():
+                if len(pending) >= check_every or position.batch == len(batches) or interrupted.is_set():
                     _collect(pending, position, settings)
                     note = f"loss {position.sums['loss'] / position.batch:.2f}"
                     progress(f"epoch {position.epoch + 1} of {settings.epochs}", position.step, steps, note)
@@ -132,7 +132,6 @@ def train(
                     raise Interrupted(
                         f"stopped in epoch {position.epoch + 1} after step {position.step}; saved: go on with --resume"
                     )
-            _collect(pending, position, settings)
             _check_weights(model, position, settings)
             position.seconds = time.perf_counter() - started
             epoch: dict[str, float] = {"epoch": position.epoch + 1, "step": position.step}
@@ -179,8 +178,6 @@ def evaluate(recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.dev
 
 def _collect(pending: list[dict[str, Tensor]], position: Position, settings: TrainingRecipe) -> None:
     """Add the losses of finished steps to the epoch's sums, and stop at the first that is not finite."""
-    if not pending:
-        return
     names = list(pending[0])
     rows = torch.stack([torch.stack([step[name] for name in names]) for step in pending]).double().tolist()
     first = position.step - len(pending) + 1

@@ -74,10 +74,10 @@ def test_every_flipped_weight_is_noticed(whole: bytes, path: Path, cut: Any):
 
 FOREIGN: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "is not a whole safetensors file"),
-    "text": (lambda: b"# a README, and no checkpoint\n" * 40, "is of another kind"),
-    "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "is of another kind"),
-    "pickle": (lambda: pickle.dumps({"a": 1}) * 9, "is of another kind"),
-    "zip of torch.save": (lambda: b"PK\x03\x04" + bytes(4) + b"archive/data.pkl" * 9, "is of another kind"),
+    "text": (lambda: b"# a README, and no checkpoint\n" * 40, "with a header of at most"),
+    "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(500), "with a header of at most"),
+    "pickle": (lambda: pickle.dumps({"a": 1}) * 9, "with a header of at most"),
+    "zip of torch.save": (lambda: b"PK\x03\x04" + bytes(4) + b"archive/data.pkl" * 9, "with a header of at most"),
     "safetensors of others": (lambda: save({"w": torch.zeros(2)}), "without latentlab's header"),
     "theirs, with metadata": (lambda: save({"w": torch.zeros(2)}, {"format": "pt"}), "without latentlab's header"),
     "a gallery": (
@@ -209,6 +209,14 @@ def test_weights_of_another_type(whole: bytes, path: Path, model: VAE, cut: Any)
 @pytest.mark.parametrize("length", [LONGEST_HEADER + 1, 99_999_999, 2**40, 2**63, 2**64 - 1])
 def test_an_absurd_length_costs_neither_time_nor_memory(length: int, whole: bytes, path: Path):
     refusal_of_absurd(path, length.to_bytes(8, "little") + whole[8:])
+
+
+def test_a_long_header_is_refused_before_it_is_read(whole: bytes, path: Path, cut: Any):
+    file = cut(whole)
+    ours = file.ours
+    ours["about"]["note"] = "x" * LONGEST_HEADER
+    file.ours = ours
+    assert "with a header of at most" in refusal(path, file.content())
 
 
 def test_a_claim_of_huge_tensors_costs_neither_time_nor_memory(whole: bytes, path: Path, cut: Any):

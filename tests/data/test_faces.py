@@ -45,7 +45,9 @@ def test_every_continuous_factor_shows(name: str) -> None:
     assert reach(face(**{name: low}), face(**{name: high})).sum() > 15
 
 
-@pytest.mark.parametrize(("name", "other"), [("glasses", "smile"), ("hat", "glasses"), ("hat", "smile"), ("glasses", "beard")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("glasses", "smile"), ("hat", "glasses"), ("hat", "smile"), ("glasses", "beard")]
+)
 def test_factors_that_are_apart_change_other_pixels(name: str, other: str) -> None:
     assert (reach(face(), face(**{name: 1})) & reach(face(), face(**{other: 1}))).sum() <= 4
 
@@ -77,15 +79,10 @@ def test_a_seed_parts_the_splits() -> None:
     assert not np.array_equal(pixels[0], pixels[1]) and not np.array_equal(pixels[1], pixels[2])
 
 
-def correlations(asked: object) -> np.ndarray:
-    data = load_data("faces", count=4_000, split="train", correlation=asked)
-    return np.corrcoef([data.attributes[name] for name in BINARY])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("asked", [{"smile,glasses": 0.5}, {("smile", "glasses"): 0.5, ("beard", "hat"): -0.7}])
-def test_correlations_in_pictures_are_those_asked_for(asked: dict) -> None:
-    check(correlations(asked), asked)
+def test_correlations_reach_the_pictures() -> None:
+    data = load_data("faces", count=1_000, correlation={"smile,glasses": 0.6})
+    found = np.corrcoef(data.attributes["smile"], data.attributes["glasses"])[0, 1]
+    assert abs(found - 0.6) < 0.1
 
 
 @pytest.mark.parametrize("asked", [{}, {"smile,glasses": 0.5}, {("smile", "glasses"): 0.5, ("beard", "hat"): -0.7}])

@@ -71,7 +71,5 @@ def test_the_recipe_runs_on_a_folder_with_a_csv(tmp_path: Path) -> None:
         writer.writerow(["filename", *COLUMNS])
         writer.writerows([name, *row] for name, row in zip(names, values, strict=True))
     source = [f'data.source="folder:{tmp_path / "photos"}"']
-    run = train_recipe(
-        RECIPE, overrides=[*SMALL, *source], folder=tmp_path / "run", attributes=tmp_path / "labels.csv"
-    )
+    run = train_recipe(RECIPE, overrides=[*SMALL, *source], folder=tmp_path / "run", attributes=tmp_path / "labels.csv")
     check_run(run)

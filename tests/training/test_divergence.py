@@ -14,7 +14,7 @@ import torch
 
 from latentlab.checkpoints import read_checkpoint
 from latentlab.errors import TrainingError
-from latentlab.training import CHECKPOINT, HISTORY
+from latentlab.training import CHECKPOINT, HISTORY, loop
 from latentlab.training.history import read_history
 from latentlab.training.loop import LAST, STATE
 
@@ -74,6 +74,15 @@ def test_a_term_that_breaks(recipe: Any, run: Any, tmp_path: Path, first_epoch: 
     assert len(read_history(tmp_path / "run" / HISTORY)) == 1
     run(recipe(), resume=True)
     assert len(read_history(tmp_path / "run" / HISTORY)) == 3
+
+
+@pytest.mark.parametrize("step", [7, 8, 9, 10, 13])
+def test_the_step_is_named_where_losses_are_looked_at_in_groups(
+    recipe: Any, run: Any, monkeypatch: pytest.MonkeyPatch, step: int
+):
+    monkeypatch.setattr(loop, "CHECK_EVERY", {"cpu": 3})
+    with pytest.raises(TrainingError, match=rf"not finite at step {step + 1}: the term 'kl' broke"):
+        run(broken(recipe, step))
 
 
 def test_a_term_that_breaks_in_the_first_step_leaves_nothing(recipe: Any, run: Any, tmp_path: Path):

@@ -16,7 +16,7 @@ from latentlab.checkpoints import read_checkpoint
 from latentlab.codec import ImageSpec
 from latentlab.data import load_data
 from latentlab.errors import FileFormatError
-from latentlab.training import CHECKPOINT, HISTORY, build_recipe, read_recipe
+from latentlab.training import CHECKPOINT, HISTORY, build_recipe, loop, read_recipe
 from latentlab.training.history import read_history, write_history
 from latentlab.training.loop import LAST, STATE, evaluate, learning_rate, train
 from latentlab.training.recipe import TrainingRecipe
@@ -150,6 +150,26 @@ def test_beta_warms_up_over_epochs_while_held_out_images_meet_all_of_it(recipe: 
     warm = run(recipe(objective={"kind": "elbo", "beta": 2.0, "warmup_epochs": 2.0}), "warm").history[0]
     assert warm["validation_loss"] == pytest.approx(warm["validation_reconstruction"] + 2 * warm["validation_kl"])
     assert warm["loss"] < warm["reconstruction"] + 2 * 0.5 * warm["kl"]
+
+
+def test_every_step_has_noise_of_its_own(recipe: Any, run: Any):
+    # One batch an epoch and next to no learning: what differs between epochs is the noise.
+    still = recipe(training={"batch": 56, "learning_rate": 1e-12, "schedule": "constant"})
+    history = run(still).history
+    assert [epoch["kl"] for epoch in history] == pytest.approx([history[0]["kl"]] * 3, abs=1e-6)
+    losses = [epoch["reconstruction"] for epoch in history]
+    assert min(abs(losses[0] - losses[1]), abs(losses[1] - losses[2]), abs(losses[0] - losses[2])) > 1e-4
+
+
+def test_losses_that_are_looked_at_in_groups_are_the_same(recipe: Any, run: Any, monkeypatch: pytest.MonkeyPatch):
+    """As on a GPU, where every look waits for the device."""
+    one_by_one = run(recipe(), "one").history
+    monkeypatch.setattr(loop, "CHECK_EVERY", {"cpu": 3})
+    told: list[int] = []
+    grouped = run(recipe(), "groups", progress=lambda task, done, total, note="": told.append(done)).history
+    assert told == [3, 6, 7, 10, 13, 14, 17, 20, 21]
+    for first, second in zip(one_by_one, grouped, strict=True):
+        assert {**first, "seconds": 0} == {**second, "seconds": 0}
 
 
 def test_an_autoencoder_trains(recipe: Any, run: Any, tmp_path: Path):

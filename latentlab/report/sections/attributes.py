@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from latentlab.report.figures.note import notes as note_list
 from latentlab.report.figures.picture import gallery
-from latentlab.report.figures.score import number
 from latentlab.report.figures.table import table
 from latentlab.report.page import Section
 

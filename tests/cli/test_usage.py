@@ -1,0 +1,117 @@
+"""Words: every command and option is there, and what is wrong ends in one line and the right exit code."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+
+import pytest
+
+from latentlab.cli.app import COMMANDS
+
+# The options that DESIGN.md §4 and the issue promise.
+RESULT = {"--model", "--out", "--device", "--seed", "--json", "--open", "--quiet"}
+IMAGES = {"--data", "--root", "--split", "--download", "--attributes", "--max-bad"}
+OPTIONS = {
+    "models": {"--json"},
+    "info": {"--json"},
+    "train": {"--set", "--resume", "--out", "--root", "--download", "--attributes", "--device", "--seed", "--json"},
+    "attrs": RESULT | IMAGES | {"--attr", "--method", "--count"},
+    "edit": RESULT | IMAGES | {"--attr", "--alpha", "--count", "--directions"},
+    "morph": RESULT | IMAGES | {"--steps", "--path", "--from", "--format", "--count"},
+    "arithmetic": RESULT | IMAGES | {"--alpha", "--count"},
+    "sample": RESULT | {"--count", "--temperature", "--from", "--to"},
+    "reconstruct": RESULT | IMAGES | {"--count", "--worst"},
+    "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
+    "map": RESULT | IMAGES | {"--method", "--colour", "--color", "--count"},
+    "report": RESULT | IMAGES | {"--count"},
+}
+
+
+def test_help_lists_the_commands_in_order(latentlab):
+    listed = re.findall(r"^  (\w+)  +\S", latentlab("--help").stdout.split("Commands:")[1], re.MULTILINE)
+    assert listed == list(COMMANDS) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(latentlab, command):
+    shown = latentlab(command, "--help").stdout
+    assert OPTIONS[command] <= set(re.findall(r"--[a-z-]+", shown))
+    module = importlib.import_module(f"latentlab.cli.{command}")
+    function = getattr(module, command if command != "map" else "map_")
+    assert inspect.getdoc(function).splitlines()[0] == COMMANDS[command]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["morhp"], "did you mean morph?"),
+        (["--bogus"], "--bogus"),
+        (["morph", "1", "7", "--bogus"], "--bogus"),
+        (["morph"], "END"),
+        (["morph", "1"], "at least two ends, got 1"),
+        (["morph", "1", "7", "--path", "zigzag"], "'line', 'slerp'"),
+        (["morph", "1", "7", "--steps", "many"], "--steps"),
+        (["morph", "1", "7", "--seed", "-1"], "--seed"),
+        (["edit"], "--attr smile --alpha 1.5"),
+        (["edit", "--attr", "smile", "--alpha", "much"], "got 'much'"),
+        (["edit", "--attr", "smile", "--alpha", "nan"], "finite"),
+        (["edit", "--attr", "smile", "--attr", "smile"], "once"),
+        (["edit", "--attr", "a", "--attr", "b", "--attr", "c", "--alpha", "1", "--alpha", "2"], "each of 3"),
+        (["traverse", "--dims", "0,one"], "0,one"),
+        (["arithmetic", "1 +"], "expected"),
+        (["sample", "--to", "a", "--out", "b"], "--to"),
+        (["reconstruct", "a.png", "--data", "digits"], "both"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_2(latentlab, here, words, said):
+    result = latentlab(*words)
+    assert result.exit_code == 2
+    assert re.fullmatch(r"error: [^\n]+\n", result.stderr), result.stderr
+    assert said in result.stderr
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("alpha", [["--alpha", "-2:2:9"], ["--alpha=-2:2:9"], ["--alpha", "-1.5"], ["--alpha=-1,0,1"]])
+def test_alpha_may_begin_with_a_minus(latentlab, alpha):
+    # It comes as far as the model, which is not there.
+    result = latentlab("edit", "--attr", "smile", *alpha, "--model", "nowhere")
+    assert result.exit_code == 1
+    assert "unknown model 'nowhere'" in result.stderr
+
+
+def test_alphas_are_paired_in_order():
+    from latentlab.cli.edit import pair
+
+    assert pair(["a", "b"], ["1", "-2"]) == {"a": (1.0,), "b": (-2.0,)}
+    assert pair(["a", "b"], ["-1:1:3"]) == {"a": (-1.0, 0.0, 1.0), "b": (-1.0, 0.0, 1.0)}
+    assert pair(["a"], []) == {"a": (1.5,)}
+
+
+def test_choices_are_those_of_the_library():
+    from typing import get_args
+
+    from latentlab.cli.map import Method
+    from latentlab.cli.morph import Format, Path
+    from latentlab.cli.option import Split
+    from latentlab.cli.sample import Source
+    from latentlab.data import Split as DataSplit
+    from latentlab.editing.paths import PATHS
+    from latentlab.lab.sample import SOURCES
+    from latentlab.maps.projections import PROJECTIONS
+    from latentlab.picture.animation import FORMATS
+
+    for choices, registry in [(Path, PATHS), (Method, PROJECTIONS), (Format, FORMATS), (Source, SOURCES)]:
+        assert {choice.value for choice in choices} == set(registry)
+    assert [choice.value for choice in Split] == list(get_args(DataSplit))
+
+
+def test_a_recipe_travels_by_name():
+    from latentlab.cli.train import find_recipe
+    from latentlab.errors import UnknownNameError
+
+    assert find_recipe("digits-vae").is_file()
+    assert find_recipe("digits-vae.toml") == find_recipe("digits-vae")
+    with pytest.raises(UnknownNameError, match="did you mean digits-vae"):
+        find_recipe("digit-vae")
