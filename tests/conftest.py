@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+# Shapes stand in annotations: checked while tests run, free in production.
+install_import_hook(["latentlab.distributions", "latentlab.nn", "latentlab.models"], "beartype.beartype")
 
 # Two epochs of the smallest network: knows the digits well enough to have directions, a gallery and scores.
 TINY = """

@@ -80,8 +80,8 @@ class Latents:
             levels = np.unique(values[known])
             if set(levels) <= {0.0, 1.0}:
                 return values
-            # Where more than half have the highest score, the median parts nothing, and the next one down does.
-            threshold = 0.0 if set(levels) <= {-1.0, 1.0} else min([np.median(values[known]), *levels[-2:-1]])
+            # Where half or more have the highest score, the median parts nothing, and the next one down does.
+            threshold = min([np.median(values[known]), *levels[-2:-1]])
             return np.where(known, (values > threshold).astype(np.float32), np.nan).astype(np.float32)
         if name in self.classes and self.labels is not None:
             number = self.classes.index(name)

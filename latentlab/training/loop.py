@@ -126,6 +126,8 @@ def train(
                     note = f"loss {position.sums['loss'] / position.batch:.2f}"
                     progress(f"epoch {position.epoch + 1} of {settings.epochs}", position.step, steps, note)
                 if interrupted.is_set():
+                    # Ctrl-C may have come since the losses were looked at.
+                    _collect(pending, position, settings)
                     _check_weights(model, position, settings)
                     position.seconds = time.perf_counter() - started
                     write_state(folder / STATE, model, optimizer, position)
@@ -178,6 +180,8 @@ def evaluate(recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.dev
 
 def _collect(pending: list[dict[str, Tensor]], position: Position, settings: TrainingRecipe) -> None:
     """Add the losses of finished steps to the epoch's sums, and stop at the first that is not finite."""
+    if not pending:
+        return
     names = list(pending[0])
     rows = torch.stack([torch.stack([step[name] for name in names]) for step in pending]).double().tolist()
     first = position.step - len(pending) + 1

@@ -81,7 +81,7 @@ def test_the_forward_pass_and_the_loss_are_those_of_plain_numpy(model: VAE, imag
     posterior = model.posterior(x)
     z = posterior.sample(torch.Generator().manual_seed(SEED))
     terms = model.terms(x, generator=torch.Generator().manual_seed(SEED))
-    loss = ELBO(beta=BETA)(terms, epoch=0)
+    loss = ELBO(beta=BETA)(terms, epoch=0.0)
     ours = {
         "mean": model.encode(x), "logvar": posterior.logvar, "z": z, "probabilities": model.decode(z),
         "bce": -terms.log_likelihood, "kl": terms.kl["z"],
@@ -99,7 +99,7 @@ def test_the_gradient_is_that_of_central_differences_in_numpy(model: VAE, images
     noise = noise_of(len(images))
     model.zero_grad()
     terms = model.terms(torch.from_numpy(images), generator=torch.Generator().manual_seed(SEED))
-    ELBO(beta=BETA)(terms, epoch=0).total.mean().backward()
+    ELBO(beta=BETA)(terms, epoch=0.0).total.mean().backward()
     weights = weights_of(model)
 
     def loss() -> float:

@@ -51,7 +51,7 @@ def test_half_precision_ends_at_the_head_and_double_passes():
     assert head(OUTPUT.double()).logits.dtype == torch.float64
 
 
-@pytest.mark.parametrize("sigma", [0, -0.1, math.nan, math.inf])
+@pytest.mark.parametrize("sigma", [0.0, -0.1, math.nan, math.inf])
 def test_a_sigma_that_cannot_be(sigma: float):
     with pytest.raises(ValueError, match=r"^sigma: expected a number above 0"):
         Observation("gaussian", sigma)

@@ -14,14 +14,14 @@ TERMS = Terms(LIKELIHOOD, {"z": KL}, {})
 
 
 def test_the_elbo_is_reconstruction_plus_weighted_kl():
-    loss = ELBO(beta=0.5)(TERMS, epoch=0)
+    loss = ELBO(beta=0.5)(TERMS, epoch=0.0)
     assert loss.total.tolist() == [3.5, 6.0]
     assert {name: part.tolist() for name, part in loss.parts.items()} == {"reconstruction": [3, 5], "kl": [1, 2]}
 
 
 def test_every_block_and_auxiliary_term_counts():
     terms = Terms(LIKELIHOOD, {"top": KL, "bottom": 10 * KL}, {"commitment": torch.tensor([100.0, 200.0])})
-    loss = ELBO(beta=2.0)(terms, epoch=0)
+    loss = ELBO(beta=2.0)(terms, epoch=0.0)
     assert loss.total.tolist() == [3 + 22 + 100, 5 + 44 + 200]
     assert list(loss.parts) == ["reconstruction", "kl_top", "kl_bottom", "commitment"]
 
