@@ -27,7 +27,7 @@ def test_every_block_and_auxiliary_term_counts():
 
 
 @pytest.mark.parametrize(
-    ("epoch", "weight"), [(0, 0.0), (0.5, 0.5), (1.0, 1.0), (2.0, 2.0), (3.7, 2.0), (math.inf, 2.0)]
+    ("epoch", "weight"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (2.0, 2.0), (3.7, 2.0), (math.inf, 2.0)]
 )
 def test_beta_warms_up_linearly(epoch: float, weight: float):
     objective = ELBO(beta=2.0, warmup_epochs=2.0)
@@ -36,16 +36,16 @@ def test_beta_warms_up_linearly(epoch: float, weight: float):
 
 
 def test_without_warm_up_beta_holds_from_the_start():
-    assert ELBO(beta=3.0).weight(0) == ELBO(beta=3.0).weight(math.inf) == 3.0
+    assert ELBO(beta=3.0).weight(0.0) == ELBO(beta=3.0).weight(math.inf) == 3.0
 
 
 def test_without_kl_the_elbo_is_the_reconstruction():
     terms = Terms(LIKELIHOOD)
-    assert torch.equal(ELBO()(terms, 0).total, Reconstruction()(terms, 0).total)
-    assert Reconstruction()(TERMS, 0).total.tolist() == [3, 5]
+    assert torch.equal(ELBO()(terms, 0.0).total, Reconstruction()(terms, 0.0).total)
+    assert Reconstruction()(TERMS, 0.0).total.tolist() == [3, 5]
 
 
-@pytest.mark.parametrize("options", [{"beta": -1}, {"beta": math.nan}, {"beta": math.inf}, {"warmup_epochs": -0.1}])
+@pytest.mark.parametrize("options", [{"beta": -1.0}, {"beta": math.nan}, {"beta": math.inf}, {"warmup_epochs": -0.1}])
 def test_weights_that_cannot_be(options: dict[str, float]):
     with pytest.raises(ValueError, match="beta, warmup_epochs: expected 0 or more"):
         ELBO(**options)
