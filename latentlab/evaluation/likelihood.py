@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Likelihood:
-    """The terms of the bound for n images at one posterior sample each.
+    """The terms of the bound for n images, each averaged over some posterior samples.
 
     Args:
         reconstruction_nats: −log p(x|z), of shape (n,).
@@ -35,7 +35,13 @@ class Likelihood:
 
 
 def score_likelihood(
-    model: LatentModel, pixels: np.ndarray, *, probabilistic: bool = True, seed: int = 0, progress: Progress = silent
+    model: LatentModel,
+    pixels: np.ndarray,
+    *,
+    probabilistic: bool = True,
+    samples: int = 1,
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> Likelihood:
     """Score images under a model.
 
@@ -43,6 +49,7 @@ def score_likelihood(
         model: anything with `terms`.
         pixels: of shape (n, c, h, w), uint8 or float32 in [0, 1].
         probabilistic: whether the model has a posterior with a KL a dimension.
+        samples: posterior samples an image, averaged: the estimate of the mean over images wanders less.
         seed: of the posterior samples.
         progress: told of every batch.
 
@@ -60,10 +67,10 @@ def score_likelihood(
     with torch.inference_mode():
         for start in tracked(range(0, len(pixels), BATCH), "scoring", progress):
             x = as_tensor(as_unit(pixels[start : start + BATCH])).to(device)
-            terms = model.terms(x, generator=generator)
-            reconstruction.append(-terms.log_likelihood.double().cpu().numpy())
-            blocks = [value.double().cpu().numpy() for value in terms.kl.values()]
-            kl.append(np.sum(blocks, axis=0) if blocks else np.zeros(len(x)))
+            drawn = [model.terms(x, generator=generator) for _ in range(samples)]
+            reconstruction.append(np.mean([-terms.log_likelihood.double().cpu().numpy() for terms in drawn], axis=0))
+            blocks = [[value.double().cpu().numpy() for value in terms.kl.values()] for terms in drawn]
+            kl.append(np.mean([np.sum(values, axis=0) for values in blocks], axis=0) if blocks[0] else np.zeros(len(x)))
             if probabilistic:
                 dimensions.append(model.posterior(x).kl_to_standard().double().cpu().numpy())
     return Likelihood(

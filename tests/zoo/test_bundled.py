@@ -77,7 +77,7 @@ def test_the_scores_of_a_bundled_model_can_be_measured_again(name: str) -> None:
 def test_mnist_explains_test_digits_within_91_nats() -> None:
     lab = load("mnist", "cpu")
     data = load_data("mnist", split="test", root=MNIST)
-    bound = score_likelihood(lab.codec, data.pixels, seed=1).negative_elbo_nats.mean()
+    bound = score_likelihood(lab.codec, data.pixels, samples=4, seed=1).negative_elbo_nats.mean()
     assert bound <= 91
     assert lab.latent.size <= 20
 
