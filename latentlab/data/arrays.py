@@ -88,7 +88,9 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"no such file: {path}") from None
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
-        if "pickle" in reason:
+        if "pickle" in reason and path.read_bytes()[:2] not in (b"PK", b"\x93N"):
+            reason = "it is no .npz or .npy; save it with numpy"
+        elif "pickle" in reason:
             reason = "it holds Python objects, which are not unpickled; save plain arrays"
         raise DataError(f"cannot read arrays from {path}: {reason[:200]}") from error
 

@@ -18,6 +18,8 @@ from latentlab.data.dataset import as_unit
 from latentlab.data.ink import find_ink, turn_ink
 from latentlab.errors import DataError
 
+# The endings of files that are taken for images.
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Larger than any camera's photograph but a scanned mural: a small file that claims more is made to fill the memory.
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
@@ -138,7 +140,11 @@ def image_pixels(image: Image.Image, ink: Ink = "any") -> np.ndarray:
 
     What is transparent becomes white. Only for drawings, light ink on nothing is laid on black, or it would vanish.
     """
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if image.mode == "F":
+        values = np.asarray(image, np.float32)
+        # Floats beyond [0, 1] that eight bits would hold are what other programs make of eight bits.
+        return _deep(values / 255 if 1 < values.max() <= 255 else values)[None]
+    if image.mode == "I" or image.mode.startswith("I;16"):
         return _deep(np.asarray(image, np.float32))[None]
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         layers = np.asarray(image.convert("RGBA"), np.float32).transpose(2, 0, 1) / 255

@@ -15,12 +15,11 @@ from PIL import Image
 from latentlab.codec import ImageSpec
 from latentlab.data.dataset import Dataset, Request, Skipped
 from latentlab.data.decode import check_skipped, decode_files
-from latentlab.data.fit import MOST_PIXELS
+from latentlab.data.fit import MOST_PIXELS, SUFFIXES
 from latentlab.data.selection import check_options, pick_rows
 from latentlab.data.table import SPLIT_NAMES, match_rows, read_table
 from latentlab.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 # EXIF's mark of the side that is up, and its values that exchange width and height.
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)

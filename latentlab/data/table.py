@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from latentlab.data.attribute import as_attribute, plain_name, read_value
+from latentlab.data.fit import SUFFIXES
 from latentlab.errors import DataError
 
 FILE_COLUMNS = ("filename", "file_name", "file", "image", "image_id", "path", "id", "name")
@@ -56,7 +57,11 @@ def read_table(path: Path) -> Table:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = (
+            (error.strerror or str(error)).lower()
+            if isinstance(error, OSError)
+            else "it is not UTF-8 text; save it as such"
+        )
         raise DataError(f"cannot read the attributes in {path}: {reason}") from error
     first = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
@@ -67,7 +72,9 @@ def read_table(path: Path) -> Table:
         raise DataError(f"cannot read the attributes in {path}: line {reader.line_num}: {error}") from error
     rows = [(line, row) for line, row in found if any(row)]
     if len(rows) < 2:
-        raise DataError(f"expected a line of column names and a line an image in {path}, got {len(rows)} lines")
+        raise DataError(
+            f"expected a line of column names and a line an image in {path}, got {len(rows)} line{'' if len(rows) == 1 else 's'}"
+        )
     header = rows[0][1]
     for line, row in rows[1:]:
         if len(row) > len(header):
@@ -80,6 +87,10 @@ def read_table(path: Path) -> Table:
     split_at = next(
         (folded.index(name) for name in SPLIT_COLUMNS if name in folded and folded.index(name) != file_at), None
     )
+    if PurePosixPath(header[file_at]).suffix.casefold() in SUFFIXES:
+        raise DataError(
+            f"expected column names in line {rows[0][0]} of {path}, got the image {header[file_at]!r}; add such a line"
+        )
     special = {file_at, label_at, split_at}
     attributes: dict[str, np.ndarray] = {}
     for column, name in enumerate(header):
@@ -139,10 +150,12 @@ def match_rows(table: Table, files: Sequence[str]) -> np.ndarray:
     if unmatched:
         first = unmatched[0]
         many = (
-            "no line" if len(unmatched) == len(table.files) else f"{len(unmatched)} of {len(table.files)} lines do not"
+            "no line matches an"
+            if len(unmatched) == len(table.files)
+            else f"{len(unmatched)} of {len(table.files)} lines match no"
         )
         raise DataError(
-            f"{table.path}: {many} match an image, such as {table.files[first]!r} in line {table.lines[first]}; "
+            f"{table.path}: {many} image, such as {table.files[first]!r} in line {table.lines[first]}; "
             f"images there are called such as {files[0]!r}"
         )
     return rows

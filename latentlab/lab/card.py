@@ -45,7 +45,9 @@ def verdict(lab: Lab) -> list[str]:
     """What the scores mean, in words with their numbers."""
     test = lab.metrics.get("test")
     if not test:
-        return ["Nothing is known of how good this model is: it came without scores. Give --data to measure it."]
+        return [
+            "Nothing is known of how good this model is: it came without scores. `reconstruct --data` measures its loss."
+        ]
     said = []
     if "negative_elbo_nats" in test:
         kind = "pseudo-likelihood bound" if test.get("pseudo_likelihood") else "−ELBO"

@@ -125,16 +125,18 @@ def edit_images(
     """
     if not attributes:
         raise UsageError("expected at least one attribute to change; for example --attr smile --alpha 1.5")
+    if not isinstance(attributes, Mapping) or not all(isinstance(name, str) for name in attributes):
+        raise UsageError(f"expected attributes as names with alphas, such as {{'7': 1.5}}, got {attributes!r}")
     found = {}
     for asked in attributes:
         direction = _direction(lab, asked, data, directions)
         found[direction.name] = (direction, _alphas(attributes[asked]))
     notes = [_weakness(direction) for direction, _ in found.values() if _weakness(direction)]
     if images is not None:
-        originals: np.ndarray | None = np.asarray(images, np.float32)
+        originals: np.ndarray | None = lab.as_images(images)
         latents = lab.encode(originals)
         shown = list(names or [f"image {i + 1}" for i in range(len(latents))])
-        warnings = lab.stranger_notes(np.asarray(images), latents, shown)
+        warnings = lab.stranger_notes(originals, latents, shown)
     elif data is not None:
         table = lab.encode_data(data)
         rows = _rows_without(table, list(found), [a for _, a in found.values()], count, seed)

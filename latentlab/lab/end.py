@@ -61,6 +61,8 @@ def resolve(lab: Lab, end: str, *, exemplar: bool = False, seed: int = 0, data: 
     Raises:
         UnknownNameError, DataError, UsageError: when the name stands for nothing here.
     """
+    if not isinstance(end, str):
+        raise UsageError(f"expected ends as texts, such as '1' or 'photo.png', got {type(end).__name__}")
     if end == "mean":
         return End("mean", lab.center)
     if end == "random":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, unknown_name
+from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
 from latentlab.latents.name import match_name
 from latentlab.runs.bundled import pick_bundled
 from latentlab.runs.run import Run, open_run
@@ -136,8 +136,7 @@ class Lab:
         """Posterior means of shape (n, d) of images of shape (n, c, h, w) in [0, 1] (one image may stand alone)."""
         from latentlab.latents.encode import encode_images
 
-        images = np.asarray(images)
-        return encode_images(self.codec, images[None] if images.ndim == 3 else images)
+        return encode_images(self.codec, _pixels(images))
 
     def decode(self, latents: Any) -> np.ndarray:
         """Images of shape (n, c, h, w) in [0, 1] of latents of shape (n, d)."""
@@ -145,10 +144,28 @@ class Lab:
 
         return decode_latents(self.codec, np.asarray(latents))
 
+    def as_images(self, images: Any) -> np.ndarray:
+        """Images as float32 of shape (n, c, h, w) in [0, 1]: from arrays, tensors or lists of floats, or of uint8.
+
+        Raises:
+            DataError: when they are not of the kind that the model takes.
+        """
+        from latentlab.data.dataset import as_unit
+        from latentlab.latents.encode import check_images
+
+        pixels = _pixels(images)
+        check_images(self.codec, pixels)
+        return as_unit(pixels)
+
     def encode_data(self, data: Dataset, progress: Progress = silent) -> Latents:
-        """The table of latents of a set of images, fitted to the model if need be."""
+        """The table of latents of a set of images of the kind that the model takes."""
+        from latentlab.data.dataset import Dataset
         from latentlab.latents.encode import encode_dataset
 
+        if not isinstance(data, Dataset):
+            raise UsageError(
+                f"expected a Dataset as data, got {type(data).__name__}; load_data(…, image=lab.image) gives one"
+            )
         return encode_dataset(self.codec, data, progress)
 
     def read_images(self, paths: Iterable[str | Path]) -> np.ndarray:
@@ -316,3 +333,14 @@ class Lab:
             kept = {**kept, **{direction.name: direction for direction in found}}
             self._estimated = {id(data): (data, kept, latents)}
         return kept
+
+
+def _pixels(images: Any) -> np.ndarray:
+    """Images as one array of shape (n, c, h, w); one image may stand alone."""
+    # A tensor that requires gradients, or lies on another device, is no array yet.
+    detached = images.detach().cpu() if hasattr(images, "detach") else images
+    try:
+        pixels = np.asarray(detached)
+    except ValueError as error:
+        raise DataError("expected images of one shape, got several; load_data(…, image=lab.image) fits them") from error
+    return pixels[None] if pixels.ndim == 3 else pixels

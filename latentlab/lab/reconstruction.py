@@ -120,7 +120,7 @@ def reconstruct(
             notes=notes,
         )
     if images is not None:
-        real = np.asarray(images, np.float32)
+        real = lab.as_images(images)
         ids = list(names or [f"image {i + 1}" for i in range(len(real))])
         latents = lab.encode(real)
         losses = lab.losses(real, latents)

@@ -44,7 +44,7 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
     """Images of latents of shape (n, d): float32 in [0, 1] of shape (n, c, h, w).
 
     Raises:
-        DataError: when the latents are of another size, or not finite.
+        DataError: when the latents are of another size, not finite, or too far out for the model to decode.
     """
     import torch
 
@@ -58,6 +58,11 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         for rows in _batches(len(latents)):
             out[rows] = codec.decode(as_tensor(latents[rows]).to(device)).cpu().numpy()
+    if not np.isfinite(out).all():
+        raise DataError(
+            f"expected latents near those of images, got values up to {np.abs(latents).max():.3g}, of which the model "
+            "makes no pictures; use smaller numbers"
+        )
     return out
 
 
@@ -128,6 +133,8 @@ def check_images(codec: Codec, pixels: np.ndarray) -> None:
         raise DataError("expected at least one image, got none")
     if pixels.dtype != np.uint8:
         low, high = float(pixels.min()), float(pixels.max())
+        if np.isnan(low):
+            raise DataError("expected images in [0, 1], got NaN; leave those images out")
         if not (low >= -1e-4 and high <= 1 + 1e-4):
             raise DataError(f"expected images in [0, 1], got values from {low:.3g} to {high:.3g}; scale them first")
 

@@ -22,7 +22,7 @@ from latentlab.runtime import Progress, silent
 
 # Images that directions are found from, and latents that a run carries: enough for a map, small enough for a package.
 MOST_FOR_DIRECTIONS = 20_000
-GALLERY_ROWS = 2_000
+GALLERY_ROWS = 1_000
 # With one sample an image the mean over MNIST's 10,000 test digits wanders by .04 nats from seed to seed.
 POSTERIOR_SAMPLES = 8
 LOSS_QUANTILES = (0.5, 0.9, 0.99)

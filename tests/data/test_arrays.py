@@ -145,6 +145,12 @@ def test_a_file_that_is_cut_short_is_one_line(tmp_path: Path, share: float, suff
     assert path.name in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_file_of_another_kind_is_called_one(tmp_path: Path) -> None:
+    (tmp_path / "x.npz").write_text("filename,hat\n")
+    with pytest.raises(LatentlabError, match=r"it is no \.npz or \.npy"):
+        load_data(tmp_path / "x.npz")
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(LatentlabError, match="no such file"):
         load_data(tmp_path / "none.npz")

@@ -100,6 +100,9 @@ def test_every_mode_of_pillow_is_read(mode: str) -> None:
 def test_sixteen_bits_are_kept_and_unknown_ranges_refused() -> None:
     deep = np.linspace(0, 65535, 64).reshape(8, 8).astype(np.uint16)
     np.testing.assert_allclose(fit_image(Image.fromarray(deep), GREY)[0], deep / 65535, atol=1e-6)
+    # Floats of eight bits' range would be all but black if they were taken for sixteen.
+    bytes_ = np.linspace(0, 255, 64, dtype=np.float32).reshape(8, 8)
+    np.testing.assert_allclose(fit_image(Image.fromarray(bytes_), GREY)[0], bytes_ / 255, atol=1e-6)
     with pytest.raises(DataError, match="16 bits"):
         fit_image(Image.fromarray(np.full((8, 8), -3, np.float32)), GREY)
 

@@ -192,10 +192,10 @@ def test_the_csv_may_say_the_split(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("filename,hat\nnobody.png,1\n", "no line match an image, such as 'nobody.png' in line 2"),
+        ("filename,hat\nnobody.png,1\n", "no line matches an image, such as 'nobody.png' in line 2"),
         (
             "filename,hat\n000001.png,1\nnobody.png,1\n",
-            "1 of 2 lines do not match an image, such as 'nobody.png' in line 3",
+            "1 of 2 lines match no image, such as 'nobody.png' in line 3",
         ),
         ("filename,hat\n000001.png,perhaps\n", "line 2, column hat"),
         ("filename,hat\n000001.png,inf\n", "line 2, column hat"),
@@ -203,7 +203,8 @@ def test_the_csv_may_say_the_split(photos: Path, tmp_path: Path) -> None:
         ("filename,hat\n000001.png,1\nb/000001.png,0\n", "same image"),
         ("filename,Smiling,smile\n000001.png,1,1\n", "name of its own"),
         ("filename,split\n000001.png,half\n", "train, validation or test"),
-        ("filename,hat\n", "a line an image"),
+        ("000001.png,1\n000002.png,0\n", "expected column names in line 1"),
+        ("filename,hat\n", "got 1 line"),
         ("", "a line an image"),
     ],
 )

@@ -60,6 +60,20 @@ def test_an_edit_adds_alpha_times_the_direction(lab: Lab, digits) -> None:
     np.testing.assert_array_equal(edit.originals, digits.images[:5])
 
 
+def test_images_come_in_many_forms(lab: Lab, digits) -> None:
+    import torch
+
+    real = digits.images[:2]
+    expected = lab.edit(real, {"7": 1.0}).images
+    forms = [digits.pixels[:2], torch.tensor(real, requires_grad=True), real.tolist(), list(real)]
+    for images in forms:
+        np.testing.assert_allclose(lab.edit(images, {"7": 1.0}).images, expected, atol=1e-5)
+        np.testing.assert_allclose(lab.reconstruct(images).real, real, atol=1e-6)
+    alone = lab.edit(real[0], {"7": 1.0})
+    assert alone.pictures() and lab.reconstruct(real[0]).real.shape == (1, 1, 8, 8)
+    np.testing.assert_allclose(alone.images, expected[:1], atol=1e-5)
+
+
 def test_gallery_edits_take_images_without_what_is_added(lab: Lab) -> None:
     edit = lab.edit(None, {"7": 1.0}, count=12)
     rows = [int(name.removeprefix("@")) for name in edit.names]
@@ -151,6 +165,13 @@ def test_a_stranger_is_called_one(lab: Lab) -> None:
         lambda lab: lab.edit(None, {"beard": 1.0}),
         lambda lab: lab.edit(np.zeros((1, 3, 8, 8)), {"7": 1.0}),
         lambda lab: lab.edit(np.full((1, 1, 8, 8), 255.0), {"7": 1.0}),
+        lambda lab: lab.edit(None, {"7": 1e38}),
+        lambda lab: lab.edit(None, "7"),
+        lambda lab: lab.edit(None, {7: 1.0}),
+        lambda lab: lab.edit([np.zeros((1, 8, 8)), np.zeros((8, 8))], {"7": 1.0}),
+        lambda lab: lab.reconstruct("photo.png"),
+        lambda lab: lab.morph(1, 7),
+        lambda lab: lab.attrs("digits"),
         lambda lab: lab.sample(0),
         lambda lab: lab.sample(4, temperature=-1),
         lambda lab: lab.sample(4, source="nowhere"),

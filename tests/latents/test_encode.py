@@ -77,7 +77,7 @@ def test_a_table_keeps_what_is_known(model: Any, pixels: np.ndarray):
         (np.zeros((0, 1, 4, 3), np.float32), "at least one image"),
         (np.full((1, 1, 4, 3), 255.0, np.float32), r"expected images in \[0, 1\], got values from 255 to 255"),
         (np.full((1, 1, 4, 3), -0.5, np.float32), r"expected images in \[0, 1\]"),
-        (np.full((1, 1, 4, 3), np.nan, np.float32), r"expected images in \[0, 1\]"),
+        (np.full((1, 1, 4, 3), np.nan, np.float32), r"expected images in \[0, 1\], got NaN"),
     ],
 )
 def test_images_of_another_kind_are_refused(model: Any, images: np.ndarray, says: str):
@@ -92,6 +92,7 @@ def test_images_of_another_kind_are_refused(model: Any, images: np.ndarray, says
         (np.zeros((2, 2, 2)), "expected latents of shape"),
         (np.array([[0, np.nan]]), "expected finite latents"),
         (np.array([[0, np.inf]]), "expected finite latents"),
+        (np.array([[3e38, -3e38]]), "expected latents near those of images"),
     ],
 )
 def test_latents_of_another_kind_are_refused(model: Any, latents: np.ndarray, says: str):
