@@ -72,9 +72,7 @@ def read_table(path: Path) -> Table:
         raise DataError(f"cannot read the attributes in {path}: line {reader.line_num}: {error}") from error
     rows = [(line, row) for line, row in found if any(row)]
     if len(rows) < 2:
-        raise DataError(
-            f"expected a line of column names and a line an image in {path}, got {len(rows)} line{'' if len(rows) == 1 else 's'}"
-        )
+        raise DataError(f"expected a line of column names and a line an image in {path}, got {len(rows)} of them")
     header = rows[0][1]
     for line, row in rows[1:]:
         if len(row) > len(header):

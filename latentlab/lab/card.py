@@ -46,7 +46,7 @@ def verdict(lab: Lab) -> list[str]:
     test = lab.metrics.get("test")
     if not test:
         return [
-            "Nothing is known of how good this model is: it came without scores. `reconstruct --data` measures its loss."
+            "Nothing is known of how good this model is: it came without scores; `reconstruct --data` measures them."
         ]
     said = []
     if "negative_elbo_nats" in test:

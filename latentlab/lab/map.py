@@ -136,7 +136,7 @@ def map_latents(
     """
     method = method or ("latent" if lab.latent.size == 2 else "umap")
     table = lab.known() if data is None else lab.encode_data(data, progress)
-    colours = _colours(table, colour)
+    colours = _colours(table, colour, list(lab.directions))
     progress("laying out the map", 0, 2)
     projection = project(table.mean, method, seed)
     progress("laying out the map", 1, 2)
@@ -161,19 +161,24 @@ def map_latents(
     )
 
 
-def _colours(table: Latents, first: str | None) -> dict[str, np.ndarray]:
-    """Everything that points can be coloured by: labels and binary attributes as words, scores as numbers."""
+def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, np.ndarray]:
+    """Everything that points can be coloured by: labels and binary attributes as words, then scores as numbers.
+
+    Attributes come in the order in which the model knows them: a gallery keeps none.
+    """
     colours: dict[str, np.ndarray] = {}
+    scores: dict[str, np.ndarray] = {}
+    names = [*(name for name in known if name in table.attributes), *(n for n in table.attributes if n not in known)]
     if table.labels is not None and table.classes:
-        names = np.array([*table.classes, "unknown"])
-        colours["label"] = names[table.labels]
-    for name, values in table.attributes.items():
-        known = values[~np.isnan(values)]
-        if set(np.unique(known)) <= {0.0, 1.0}:
+        colours["label"] = np.array([*table.classes, "unknown"])[table.labels]
+    for name in names:
+        values = table.attributes[name]
+        if set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}:
             words = np.where(values == 1, name, f"no {name}")
             colours[name] = np.where(np.isnan(values), "unknown", words)
         else:
-            colours[name] = np.asarray(values, np.float32)
+            scores[name] = np.asarray(values, np.float32)
+    colours |= scores
     if first is not None:
         found = match_name(first, [*colours, *table.classes])
         if found is None:

@@ -54,7 +54,7 @@ class Samples:
 
     def pictures(self) -> dict[str, bytes]:
         """One sheet."""
-        return {"samples.png": png_bytes(grid(enlarge(self.images[:SHEET], side=56)))}
+        return {"samples.png": png_bytes(grid(enlarge(self.images[:SHEET], side=96)))}
 
     def sections(self) -> list[Section]:
         """The sheet."""

@@ -97,10 +97,28 @@ def open_run(model: str | Path) -> Run:
         checkpoint=checkpoint,
         directions=_by_name(read_directions(directions, checkpoint.hash)) if directions.is_file() else {},
         gallery=read_gallery(gallery, checkpoint.hash) if gallery.is_file() else None,
-        metrics=read_json(metrics) if metrics.is_file() else {},
+        metrics=_read_metrics(metrics, checkpoint.hash) if metrics.is_file() else {},
         history=tuple(read_history(folder / HISTORY)),
     )
 
 
 def _by_name(file: DirectionsFile) -> dict[str, Direction]:
     return {direction.name: direction for direction in file.directions}
+
+
+def _read_metrics(path: Path, checkpoint: str) -> dict[str, Any]:
+    """The scores of a checkpoint.
+
+    Raises:
+        FileFormatError: when they are not what training wrote, or are those of another checkpoint.
+    """
+    metrics = read_json(path)
+    tables = ("test", "training", "directions")
+    if not isinstance(metrics, dict) or not all(isinstance(metrics.get(name), dict) for name in tables):
+        raise FileFormatError(f"{path}: expected tables {', '.join(tables)}, got something else; it was edited")
+    if metrics.get("checkpoint") != checkpoint:
+        raise FileFormatError(
+            f"{path}: expected scores of checkpoint {checkpoint[:12]}, got those of "
+            f"{str(metrics.get('checkpoint'))[:12]}; take the ones that were written with it"
+        )
+    return metrics

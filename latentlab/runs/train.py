@@ -68,7 +68,9 @@ def train_recipe(
             raise LatentlabError(f"nothing to resume in {folder}: it holds no {RECIPE}; train without --resume")
         kept = build_recipe(read_json(folder / RECIPE), str(folder / RECIPE))
         if kept != recipe:
-            raise LatentlabError(f"the recipe is not the one that {folder} was begun with; train without --resume")
+            raise LatentlabError(
+                f"the recipe is not the one that {folder} was begun with; train without --resume into another folder"
+            )
     where = pick_device(device)
     if attributes is None and recipe.data.attributes:
         attributes = Path(recipe.data.attributes)

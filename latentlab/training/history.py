@@ -19,9 +19,12 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    except ValueError as error:
+        epochs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is not JSON lines ({error}); it was edited") from error
+    if not all(isinstance(epoch, dict) for epoch in epochs):
+        raise FileFormatError(f"{path}: expected an object a line, got something else; it was edited")
+    return epochs
 
 
 def write_history(path: Path, epochs: list[dict[str, Any]]) -> None:

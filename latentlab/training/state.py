@@ -68,7 +68,9 @@ def read_state(path: Path, model: Model, optimizer: torch.optim.Optimizer) -> Po
         _like_weights(optimizer)
         return _position(position)
     except OSError as error:
-        raise FileFormatError(f"nothing to resume: cannot read {path}; train without --resume") from error
+        raise FileFormatError(
+            f"nothing to resume: cannot read {path}; train without --resume into another folder"
+        ) from error
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise FileFormatError(f"cannot resume from {path} ({reason}); train without --resume") from error

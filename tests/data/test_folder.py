@@ -204,7 +204,7 @@ def test_the_csv_may_say_the_split(photos: Path, tmp_path: Path) -> None:
         ("filename,Smiling,smile\n000001.png,1,1\n", "name of its own"),
         ("filename,split\n000001.png,half\n", "train, validation or test"),
         ("000001.png,1\n000002.png,0\n", "expected column names in line 1"),
-        ("filename,hat\n", "got 1 line"),
+        ("filename,hat\n", "got 1 of them"),
         ("", "a line an image"),
     ],
 )

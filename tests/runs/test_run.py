@@ -8,7 +8,7 @@ import torch
 
 from latentlab.checkpoints import write_checkpoint
 from latentlab.errors import FileFormatError, UnknownNameError
-from latentlab.runs.run import CHECKPOINT, DIRECTIONS, GALLERY, METRICS, find_checkpoint, open_run
+from latentlab.runs.run import CHECKPOINT, DIRECTIONS, GALLERY, HISTORY, METRICS, find_checkpoint, open_run
 
 
 def test_a_run_is_found_by_its_folder_or_its_checkpoint(trained: Path, monkeypatch: pytest.MonkeyPatch):
@@ -34,7 +34,7 @@ def test_the_last_checkpoint_is_not_that_which_the_directions_belong_to(trained:
     assert open_run(trained / "last.safetensors").directions == {}
 
 
-@pytest.mark.parametrize("kept", [DIRECTIONS, GALLERY])
+@pytest.mark.parametrize("kept", [DIRECTIONS, GALLERY, METRICS])
 def test_files_of_another_checkpoint_are_refused(trained: Path, tmp_path: Path, kept: str):
     torch.manual_seed(1)
     write_checkpoint(tmp_path / CHECKPOINT, open_run(trained).checkpoint.model.config.build(), {})
@@ -50,6 +50,25 @@ def test_a_run_that_lacks_files_opens_with_what_it_has(trained: Path, tmp_path: 
     (folder / METRICS).unlink()
     run = open_run(folder)
     assert run.gallery is None and run.metrics == {} and run.directions
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (METRICS, "[]"),
+        (METRICS, '{"test": 3}'),
+        (METRICS, "{"),
+        (HISTORY, "3\n"),
+        (HISTORY, "{"),
+        (HISTORY, "[" * 99999),
+    ],
+)
+def test_edited_files_are_one_line(trained: Path, tmp_path: Path, name: str, text: str):
+    folder = Path(shutil.copytree(trained, tmp_path / "edited"))
+    (folder / name).write_text(text)
+    with pytest.raises(FileFormatError, match=name) as caught:
+        open_run(folder)
+    assert "\n" not in str(caught.value)
 
 
 def test_models_that_are_not_there(tmp_path: Path):

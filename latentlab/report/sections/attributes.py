@@ -25,11 +25,11 @@ class AttributeRow:
         positives: images with it that the direction was found from.
         negatives: images without it.
         auc: of the probe on held-out images, or None.
-        auc_interval: its 95 % bootstrap interval, or None.
         gap: length of the direction in the latent space.
         note: a warning about it.
         average_with: the decoded mean latent of the images with it, of shape (c, h, w), or None.
         average_without: that of those without.
+        auc_interval: the 95 % bootstrap interval of the AUC, or None.
     """
 
     name: str
@@ -37,10 +37,10 @@ class AttributeRow:
     negatives: int
     auc: float | None
     gap: float
-    auc_interval: tuple[float, float] | None = None
     note: str = ""
     average_with: np.ndarray | None = None
     average_without: np.ndarray | None = None
+    auc_interval: tuple[float, float] | None = None
 
 
 def attributes_section(rows: Sequence[AttributeRow], notes: Sequence[str] = ()) -> Section:
