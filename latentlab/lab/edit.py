@@ -214,9 +214,9 @@ def _captions(alphas: Mapping[str, Sequence[float]], steps: int) -> list[str]:
     for step in range(steps):
         values = {name: values[step if len(values) > 1 else 0] for name, values in alphas.items()}
         if len(values) == 1:
-            captions.append(f"α {next(iter(values.values())):+g}")
+            captions.append(f"α {next(iter(values.values())):+.3g}")
         else:
-            captions.append(" · ".join(f"{name} {value:+g}" for name, value in values.items()))
+            captions.append(" · ".join(f"{name} {value:+.3g}" for name, value in values.items()))
     return captions
 
 
