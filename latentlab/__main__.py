@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -14,6 +15,9 @@ def main() -> None:
     # Other libraries' warnings say nothing to a user; `python -W` asks for them.
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
+    # Python has no stream where the shell closed one (`>&-`).
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
     for stream in (sys.stdout, sys.stderr):
         # A terminal without α shows \u03b1 rather than a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

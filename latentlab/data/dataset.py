@@ -80,6 +80,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def __repr__(self) -> str:
+        known = ", ".join([*self.attributes, *self.classes][:12]) or "no names"
+        return f"Dataset({self.source!r}, {self.split}: {len(self)} images of {self.image}; knows {known})"
+
     @property
     def images(self) -> np.ndarray:
         """The images as float32 in [0, 1], of shape (n, c, h, w)."""

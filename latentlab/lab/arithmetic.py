@@ -14,7 +14,7 @@ from latentlab.directions.expression import Expression, Operand, evaluate
 from latentlab.errors import UsageError, unknown_name
 from latentlab.lab.edit import Edit, edit_images
 from latentlab.lab.end import WORDS, is_file_name, resolve
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
@@ -48,6 +48,7 @@ class Arithmetic:
     notes: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

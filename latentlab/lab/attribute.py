@@ -13,7 +13,7 @@ from latentlab.directions.direction import Direction
 from latentlab.directions.estimate import estimate_directions
 from latentlab.directions.file import write_directions
 from latentlab.errors import CapabilityError, DataError, unknown_name
-from latentlab.lab.result import Origin, folder_name, html_strip
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line
 from latentlab.lab.result import save as save_result
 from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
@@ -48,6 +48,7 @@ class Attributes:
     scores: dict[str, Any]
     notes: list[str] = field(default_factory=list)
 
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

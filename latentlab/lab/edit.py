@@ -10,7 +10,7 @@ import numpy as np
 
 from latentlab.editing.edits import sweep
 from latentlab.errors import DataError, UsageError, unknown_name
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
@@ -51,6 +51,7 @@ class Edit:
     warnings: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import unknown_name
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.name import match_name
 from latentlab.maps.manifold import ellipse, manifold_latents
 from latentlab.maps.projections import Projection, project
@@ -51,6 +51,7 @@ class Map:
     notes: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

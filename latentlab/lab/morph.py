@@ -12,7 +12,7 @@ from latentlab.editing.paths import key_frames, walk
 from latentlab.errors import UsageError
 from latentlab.evaluation.paths import cycle_error, frame_scores
 from latentlab.lab.end import resolve
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.animation import animation_bytes
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
@@ -48,6 +48,7 @@ class Morph:
     format: str = "gif"
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import UsageError
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 
@@ -45,6 +45,7 @@ class Reconstruction:
     notes: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

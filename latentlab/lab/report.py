@@ -12,7 +12,7 @@ from latentlab.lab.card import verdict
 from latentlab.lab.map import Map
 from latentlab.lab.morph import Morph
 from latentlab.lab.reconstruction import Reconstruction
-from latentlab.lab.result import Origin, folder_name, html_strip, save, show
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save, show
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

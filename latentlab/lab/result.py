@@ -143,6 +143,12 @@ def save(result: Result, folder: Path, invocation: str | None = None) -> list[Pa
         raise
 
 
+def one_line(result: Result) -> str:
+    """The result as a console shows it: what it is, and its scores, rather than thousands of pixels."""
+    scores = ", ".join(f"{key}: {show(value)}" for key, value in plain(result.scores).items() if np.isscalar(value))
+    return f"{type(result).__name__}({result.title!r} of {result.origin.model!r}{'; ' + scores if scores else ''})"
+
+
 def html_strip(result: Result) -> str:
     """The result as a notebook shows it: its title, a strip and the scores."""
     images = result.strip()[:SHOWN]

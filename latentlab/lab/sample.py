@@ -11,7 +11,7 @@ import numpy as np
 
 from latentlab.errors import CapabilityError, UsageError
 from latentlab.files import write_bytes
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
 
@@ -36,6 +36,7 @@ class Samples:
     notes: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

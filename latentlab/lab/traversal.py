@@ -10,7 +10,7 @@ import numpy as np
 
 from latentlab.errors import UsageError
 from latentlab.lab.end import resolve
-from latentlab.lab.result import Origin, folder_name, html_strip, save
+from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 
@@ -41,6 +41,7 @@ class Traversal:
     notes: list[str] = field(default_factory=list)
 
     save = save
+    __repr__ = one_line
     _repr_html_ = html_strip
 
     @property

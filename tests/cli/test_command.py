@@ -216,6 +216,24 @@ def test_a_closed_pipe_is_quiet(process, tiny_run):
     assert done.returncode == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_behind_the_standard_output_is_one_line(process, tiny_run):
+    with open("/dev/full", "w") as full:
+        done = process("-m", "latentlab", "info", tiny_run, capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.stderr.startswith("error: cannot write to the standard output") and done.stderr.count("\n") == 1
+    assert done.returncode == 1
+
+
+def test_a_standard_output_that_the_shell_closed_is_none(process, tiny_run):
+    code = (
+        "import sys; sys.argv = ['latentlab', 'info', sys.argv[1]]\n"
+        "sys.stdout = None\n"
+        "from latentlab.__main__ import main; main()"
+    )
+    done = process("-c", code, tiny_run)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_bugs_keep_their_traceback(process, tiny_run):
     code = (
         "import sys; sys.argv = ['latentlab', 'info', sys.argv[1]]\n"

@@ -92,7 +92,6 @@ def test_images_of_another_kind_are_refused(model: Any, images: np.ndarray, says
         (np.zeros((2, 2, 2)), "expected latents of shape"),
         (np.array([[0, np.nan]]), "expected finite latents"),
         (np.array([[0, np.inf]]), "expected finite latents"),
-        (np.array([[3e38, -3e38]]), "expected latents near those of images"),
     ],
 )
 def test_latents_of_another_kind_are_refused(model: Any, latents: np.ndarray, says: str):
