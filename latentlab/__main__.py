@@ -16,8 +16,8 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
     # Python has no stream where the shell closed one (`>&-`).
-    sys.stdout = sys.stdout or open(os.devnull, "w")
-    sys.stderr = sys.stderr or open(os.devnull, "w")
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 (open as long as the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # A terminal without α shows \u03b1 rather than a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

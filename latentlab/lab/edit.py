@@ -134,10 +134,11 @@ def edit_images(
         found[direction.name] = (direction, _alphas(attributes[asked]))
     notes = [_weakness(direction) for direction, _ in found.values() if _weakness(direction)]
     if images is not None:
-        originals: np.ndarray | None = lab.as_images(images)
-        latents = lab.encode(originals)
+        given = lab.as_images(images)
+        originals: np.ndarray | None = given
+        latents = lab.encode(given)
         shown = list(names or [f"image {i + 1}" for i in range(len(latents))])
-        warnings = lab.stranger_notes(originals, latents, shown)
+        warnings = lab.stranger_notes(given, latents, shown)
     elif data is not None:
         table = lab.encode_data(data)
         rows = _rows_without(table, list(found), [a for _, a in found.values()], count, seed)
