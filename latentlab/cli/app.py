@@ -35,6 +35,9 @@ COMMANDS = {
 DASHED = {"arithmetic"}
 # The shell's convention: 128 + SIGINT.
 INTERRUPTED = 130
+# What the system answers to paths that nobody can ask about, wherever a command first does.
+UNREACHABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP)
+SHOWN_PATH = 80
 # click's base class of wrong words on the command line; typer keeps click under different names in its versions.
 WRONG_WORDS: Any = typer.BadParameter.__base__
 SUMMARY = "Look into the latent space of a VAE, and steer it."
@@ -109,11 +112,20 @@ def _one_line(ctx: Any) -> Iterator[None]:
         _drop_stdout()
         raise typer.Exit(1) from error
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno in UNREACHABLE and error.filename is not None:
+            reason = (error.strerror or "").lower()
+            typer.echo(f"error: cannot look up {_shortened(error.filename)}: {reason}; give another path", err=True)
+            raise typer.Exit(1) from error
+        if error.errno != errno.ENOSPC or error.filename is not None:
             raise
         _drop_stdout()
         typer.echo("error: cannot write to the standard output: its disk is full; make room there", err=True)
         raise typer.Exit(1) from error
+
+
+def _shortened(path: object) -> str:
+    text = str(path)
+    return text if len(text) <= SHOWN_PATH else f"{text[:SHOWN_PATH]}… ({len(text)} characters)"
 
 
 def _drop_stdout() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Sides of the manifold's grid, and how many posteriors are drawn as ellipses.
 SIDE = 20
-ELLIPSES = 12
+ELLIPSES = 10
 TAIL = 0.02
 
 
@@ -90,9 +90,9 @@ class Map:
 
         ellipses = []
         if self.projection.method == "latent" and self.table.logvar is not None:
-            for row in np.linspace(0, len(self.table) - 1, min(ELLIPSES, len(self.table))).astype(int):
+            for row in _spread(self.table.mean, ELLIPSES):
                 center, axes = ellipse(self.table.mean[row], self.table.logvar[row])
-                ellipses.append(Ellipse(center, axes, f"2σ posterior of {self.table.ids[row]}"))
+                ellipses.append(Ellipse(center, axes, f"@{row}"))
         sections = [
             map_section(
                 self.projection.coords,
@@ -148,6 +148,8 @@ def map_latents(
         notes.append(f"the pictures are decoded from the latents that {lab.name} carries of its test images")
     manifold = None
     if method == "latent":
+        if table.logvar is not None:
+            notes.append("the outlines are the posteriors of some images, two standard deviations wide; @12 is row 12")
         places = manifold_latents(SIDE, tail=TAIL)
         manifold = lab.decode(places.reshape(-1, 2)).reshape(SIDE, SIDE, *lab.image.shape)
     return Map(
@@ -188,3 +190,15 @@ def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, n
             colours[found] = np.where(table.truth(found) == 1, found, f"not {found}")
         colours = {found: colours[found], **colours}
     return colours or {"all": np.full(len(table), "image")}
+
+
+def _spread(points: np.ndarray, count: int) -> list[int]:
+    """Rows of points far from each other, so that what is drawn about them does not overlap; outliers are left out."""
+    away = np.linalg.norm(points - points.mean(axis=0), axis=1)
+    central = np.flatnonzero(away <= np.quantile(away, 0.9))
+    chosen = [int(central[away[central].argmin()])]
+    nearest = np.full(len(central), np.inf)
+    while len(chosen) < min(count, len(central)):
+        nearest = np.minimum(nearest, np.linalg.norm(points[central] - points[chosen[-1]], axis=1))
+        chosen.append(int(central[nearest.argmax()]))
+    return chosen

@@ -29,6 +29,24 @@ OPTIONS = {
 }
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["map", "--model", "digits", "--out", "a" * 300],
+        ["map", "--model", "digits", "--data", "a" * 300],
+        ["morph", "--model", "digits", "1", "a" * 300],
+        ["edit", "--model", "digits", "--attr", "7", "--directions", "a" * 300],
+        ["train", "a" * 300],
+    ],
+)
+def test_names_too_long_for_a_file_are_one_line(latentlab, words):
+    done = latentlab(*words)
+    assert done.exit_code == 1
+    assert re.fullmatch(
+        r"error: cannot look up .*a… \(\d+ characters\): file name too long; give another path\n", done.stderr
+    )
+
+
 def test_help_lists_the_commands_in_order(latentlab):
     listed = re.findall(r"^  (\w+)  +\S", latentlab("--help").stdout.split("Commands:")[1], re.MULTILINE)
     assert listed == list(COMMANDS) == list(OPTIONS)

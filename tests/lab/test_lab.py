@@ -276,3 +276,14 @@ def test_other_images_are_refused(lab: Lab) -> None:
         lab.encode(np.zeros((1, 1, 28, 28)))
     with pytest.raises(UsageError):
         lab.sample(10**9)
+
+
+def test_the_images_with_outlines_lie_apart() -> None:
+    from latentlab.lab.map import _spread
+
+    points = np.random.default_rng(0).normal(size=(500, 2))
+    chosen = _spread(points, 8)
+    assert len(set(chosen)) == 8
+    between = np.linalg.norm(points[chosen][:, None] - points[chosen][None], axis=2)
+    assert between[~np.eye(8, dtype=bool)].min() > 0.7
+    assert len(_spread(points[:3], 8)) == len(set(_spread(points[:3], 8)))
