@@ -20,8 +20,8 @@ from latentlab.errors import DataError
 SIDE = 64
 # Images are drawn in blocks with a seed each, so that an image does not depend on how many are asked for.
 BLOCK = 64
-# Pictures under the brush at once: so few that they stay in the processor's cache.
-CANVAS = 16
+# Pictures under the brush at once: few enough for the processor's cache, enough to keep both threads at work.
+CANVAS = 32
 COUNTS = {"train": 20_000, "validation": 2_000, "test": 2_000}
 SPLITS = {"train": 0, "validation": 1, "test": 2}
 
