@@ -78,7 +78,7 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
 
     check_images(codec, data.pixels)
     device = _device(codec)
-    probabilistic = hasattr(codec, "posterior") and codec_has_posterior(codec)
+    probabilistic = codec_has_posterior(codec)
     means, logvars, losses = [], [], []
     with torch.inference_mode():
         for rows in tracked(_batches(len(data)), f"encoding {data.source}", progress):
