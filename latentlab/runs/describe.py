@@ -9,9 +9,8 @@ import numpy as np
 
 from latentlab.checkpoints import Checkpoint
 from latentlab.data.dataset import Dataset, as_unit
-from latentlab.directions.estimate import estimate_directions
+from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import write_directions
-from latentlab.errors import DataError
 from latentlab.evaluation.likelihood import score_likelihood
 from latentlab.evaluation.usage import active_units
 from latentlab.files import write_json
@@ -64,12 +63,8 @@ def describe(
     scores = score_likelihood(
         model, test.pixels, probabilistic=posterior, samples=samples, seed=seed, progress=progress
     )
-    try:
-        estimate = estimate_directions(known, unseen, seed=seed)
-        directions, left_out = estimate.directions, dict(estimate.left_out)
-    except DataError:
-        # Images without labels or attributes: a model to map and sample, with no names to move along.
-        directions, left_out = (), {}
+    # Images without labels or attributes: a model to map and sample, with no names to move along.
+    estimate = estimate_directions(known, unseen, seed=seed) if known.property_names() else Estimate(())
     rows = np.sort(np.random.default_rng(seed).permutation(len(unseen))[:GALLERY_ROWS])
     reconstruction = float(scores.reconstruction_nats.mean())
     bound = float(scores.negative_elbo_nats.mean())
@@ -90,8 +85,8 @@ def describe(
         },
         "classes": list(test.classes),
         "attributes": list(test.attributes),
-        "directions": {d.name: {"auc": d.auc, "gap": d.gap, "with": d.positives} for d in directions},
-        "left_out": left_out,
+        "directions": {d.name: {"auc": d.auc, "gap": d.gap, "with": d.positives} for d in estimate.directions},
+        "left_out": dict(estimate.left_out),
         "training": training,
     }
     if posterior:
@@ -104,7 +99,7 @@ def describe(
             "pseudo_likelihood": model.config.likelihood.kind == "bernoulli",
         }
     data = {"source": train.source, "split": train.split, "images": len(known), "judged_on": test.split}
-    write_directions(folder / DIRECTIONS, directions, checkpoint=checkpoint.hash, data=data)
+    write_directions(folder / DIRECTIONS, estimate.directions, checkpoint=checkpoint.hash, data=data)
     write_gallery(folder / GALLERY, unseen.take(rows), checkpoint.hash)
     write_json(folder / METRICS, metrics)
     return metrics

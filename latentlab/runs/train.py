@@ -60,6 +60,7 @@ def train_recipe(
     from latentlab.checkpoints import read_checkpoint
     from latentlab.runs.describe import describe
     from latentlab.training import build_recipe, read_recipe, recipe_table, train
+    from latentlab.training.loop import LAST
 
     recipe = read_recipe(recipe_path, overrides)
     folder = _pick_folder(recipe.name, folder, resume)
@@ -82,6 +83,13 @@ def train_recipe(
     test = load_data(source, split="test", image=everything.image, **request, **options)
     fit, held_out = _hold_out(everything, recipe.data.validation, recipe.seed)
     recipe = _fitted(recipe, everything.image, recipe_path)
+    images = fingerprint(fit)
+    if resume and (folder / LAST).is_file():
+        begun = read_checkpoint(folder / LAST).about.get("data", {}).get("fingerprint")
+        if begun != images:
+            raise LatentlabError(
+                f"the images are not the ones that {folder} was begun with; train without --resume into another folder"
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -89,7 +97,7 @@ def train_recipe(
     write_json(folder / RECIPE, recipe_table(recipe))
     about = {
         "name": recipe.name,
-        "data": {"source": source, "split": "train", "images": len(fit), "fingerprint": fingerprint(fit), **options},
+        "data": {"source": source, "split": "train", "images": len(fit), "fingerprint": images, **options},
         "seed": recipe.seed,
         "versions": versions(),
     }

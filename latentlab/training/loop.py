@@ -147,12 +147,13 @@ def train(
             position.epoch, position.batch, position.sums = position.epoch + 1, 0, {}
             described = {**about, "epoch": position.epoch, "step": position.step, "precision": precision}
             score = epoch.get("validation_loss")
-            if score is None or position.best is None or score < position.best:
-                position.best = score
-                write_checkpoint(folder / CHECKPOINT, model, described)
-            write_checkpoint(folder / LAST, model, described)
-            write_history(folder / HISTORY, history)
-            write_state(folder / STATE, model, optimizer, position)
+            with _all_or_nothing(folder):
+                if score is None or position.best is None or score < position.best:
+                    position.best = score
+                    write_checkpoint(folder / CHECKPOINT, model, described)
+                write_checkpoint(folder / LAST, model, described)
+                write_history(folder / HISTORY, history)
+                write_state(folder / STATE, model, optimizer, position)
     return Trained(history, position.seconds, precision)
 
 
@@ -218,6 +219,18 @@ def _not_finite(what: str, settings: TrainingRecipe) -> TrainingError:
 def _step_seed(seed: int, step: int) -> int:
     """A seed of its own for the noise of each step, so that a resumed training needs no generator's state."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Leave nothing of a first epoch that could not be saved whole: it could neither be resumed nor begun again."""
+    resumable = (folder / STATE).exists()
+    try:
+        yield
+    except BaseException:
+        for name in () if resumable else (CHECKPOINT, LAST, HISTORY):
+            (folder / name).unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -105,6 +105,16 @@ def test_resuming_with_another_recipe_is_refused(trained: Path, recipe_file: Pat
         train_recipe(recipe_file, folder=trained, device="cpu", resume=True, overrides=["seed=9"])
 
 
+def test_other_images_are_not_gone_on_with(trained: Path, recipe_file: Path, monkeypatch: pytest.MonkeyPatch):
+    before = (trained / "last.safetensors").read_bytes()
+    monkeypatch.setattr(
+        "latentlab.runs.train.load_data", lambda *args, **options: load_data(*args, **{**options, "seed": 77})
+    )
+    with pytest.raises(LatentlabError, match=r"the images are not the ones that .* was begun with"):
+        train_recipe(recipe_file, folder=trained, device="cpu", resume=True)
+    assert (trained / "last.safetensors").read_bytes() == before
+
+
 def test_nothing_to_resume(recipe_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LatentlabError, match=r"nothing to resume: outputs/train-small does not exist"):
