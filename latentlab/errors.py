@@ -16,6 +16,8 @@ class LatentlabError(Exception):
     """
 
     exit_code = 1
+    # Whether the line breaks of the message mean something, as in an excerpt with a caret below it.
+    has_layout = False
 
 
 class UsageError(LatentlabError):

@@ -2,17 +2,21 @@
 
     sum    = term { ("+" | "-") term }
     term   = { number "*" | "-" } factor { "*" number | "/" number }
-    factor = "(" sum ")" | "mean" "(" name ")" | name | "quoted name"
+    factor = "(" sum ")" | mean | name
+    mean   = "mean" "(" part { ("," | "and") part } ")"
+    part   = [ "not" ] name
 
 Inside a name `-` and `/` belong to it (`long-hair`, `dir/photo.png`); with a space beside them, or after
 a parenthesis, they are operators. A number is a scalar before `*` and after `*` or `/`, else the name
-of a class. Nothing is evaluated as code.
+of a class. `mean(beard, not glasses)` is the mean of the images that have a beard and no glasses. Names may stand in
+quotes. Nothing is evaluated as code.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from latentlab.errors import UsageError
@@ -29,24 +33,58 @@ NAME = re.compile(r"[\w./@:~#%-]+")
 QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
+class ExpressionError(UsageError):
+    """An expression that does not parse.
+
+    Its text is one sentence, then the expression around the place, and a caret below it.
+
+    Args:
+        expected: what would have parsed.
+        text: the expression.
+        place: where it went wrong, counted from 0.
+    """
+
+    has_layout = True
+
+    def __init__(self, expected: str, text: str, place: int) -> None:
+        got = "the end" if place >= len(text) else repr(text[place])
+        self.sentence = f"expected {expected}, got {got} at character {place + 1}"
+        self.excerpt, self.column = _excerpt(text, place)
+        super().__init__(f"{self.sentence}\n  {self.excerpt}\n  {' ' * self.column}^")
+
+
 @dataclass(frozen=True)
 class Name:
     """An operand as it was written.
 
     Args:
         text: a class, an attribute, a file, `@row`, `random` or `mean`.
-        mean: whether it stood in `mean(…)`: the mean latent instead of the direction.
         quoted: whether it stood in quotes, where `random` and `mean` are names like any other.
         position: the place of its first character in the expression, from 0.
     """
 
     text: str
-    mean: bool = False
     quoted: bool = False
     position: int = 0
 
     def __str__(self) -> str:
-        return f"mean({self.text})" if self.mean else self.text
+        return self.text
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of the images that have some attributes and lack others.
+
+    Args:
+        parts: each name, and whether the images have it or lack it.
+        position: the place of its first character in the expression, from 0.
+    """
+
+    parts: tuple[tuple[Name, bool], ...]
+    position: int = 0
+
+    def __str__(self) -> str:
+        return f"mean({', '.join(f'{name}' if has else f'not {name}' for name, has in self.parts)})"
 
 
 @dataclass(frozen=True)
@@ -64,7 +102,7 @@ class Sum:
     parts: tuple[Node, ...]
 
 
-Node = Name | Scaled | Sum
+Node = Name | Mean | Scaled | Sum
 
 
 def parse(text: str) -> Node:
@@ -77,10 +115,11 @@ def parse(text: str) -> Node:
         Its syntax tree.
 
     Raises:
-        UsageError: when it does not parse; the message marks the place with an arrow.
+        ExpressionError: when it does not parse; a caret marks the place.
+        UsageError: when it is too long.
 
     >>> parse("2*smile")
-    Scaled(scalar=2.0, part=Name(text='smile', mean=False, quoted=False, position=2))
+    Scaled(scalar=2.0, part=Name(text='smile', quoted=False, position=2))
     """
     if len(text) > MAXIMUM_LENGTH:
         raise UsageError(f"expected an expression of at most {MAXIMUM_LENGTH} characters, got {len(text)}; shorten it")
@@ -130,10 +169,21 @@ class _Parser:
         name = self.name()
         if name.quoted or name.text != "mean" or not self.take("("):
             return name
-        inner = self.name()
+        parts = [self.part()]
+        while self.take(",") or self.take_and():
+            parts.append(self.part())
         if not self.take(")"):
-            raise self.error("')' after the one name in mean(…)")
-        return Name(inner.text, mean=True, quoted=inner.quoted, position=name.position)
+            raise self.error("',', 'and' or ')' after a name in mean(…)")
+        return Mean(tuple(parts), name.position)
+
+    def part(self) -> tuple[Name, bool]:
+        """A name in mean(…), and whether it has no `not` before it."""
+        name = self.name()
+        self.skip()
+        # With nothing behind it, `not` is a name.
+        if name.quoted or name.text != "not" or self.peek() in (",", ")"):
+            return name, True
+        return self.name(), False
 
     def name(self) -> Name:
         self.skip()
@@ -155,6 +205,13 @@ class _Parser:
         """The unquoted name that begins here, "" where none does; signs at its end are operators."""
         found = NAME.match(self.text, self.place)
         return found.group().rstrip("-/") if found and not found.group().startswith("-") else ""
+
+    def take_and(self) -> bool:
+        """Take the word `and`, where it stands."""
+        self.skip()
+        found = self.word() == "and"
+        self.place += len("and") if found else 0
+        return found
 
     def scalar_before_star(self) -> float | None:
         """Take `number *`, or nothing. A fraction such as 1/2 is a number too."""
@@ -201,10 +258,26 @@ class _Parser:
         self.skip()
         return self.place == len(self.text)
 
-    def error(self, expected: str) -> UsageError:
-        got = "the end" if self.ended() else repr(self.peek())
-        before = self.text[max(0, self.place - CONTEXT) : self.place]
-        after = self.text[self.place : self.place + CONTEXT]
-        # Line breaks are spaces to the parser, and would break a message of one line.
-        shown = " ".join(f"{before}→{after}".split())
-        return UsageError(f"expected {expected}, got {got} at character {self.place + 1}: {shown}")
+    def error(self, expected: str) -> ExpressionError:
+        self.skip()
+        return ExpressionError(expected, self.text, self.place)
+
+
+def _excerpt(text: str, place: int) -> tuple[str, int]:
+    """The expression around a place as one printable line, and the column of the place in it."""
+    start, end = max(0, place - CONTEXT), place + CONTEXT
+    before = ("…" if start else "") + _printable(text[start:place])
+    after = _printable(text[place:end]) + ("…" if end < len(text) else "")
+    return f"{before}{after}", sum(map(_width, before))
+
+
+def _printable(text: str) -> str:
+    # Line breaks are spaces to the parser, and would part the caret from its line.
+    return "".join(" " if character.isspace() else character if character.isprintable() else "�" for character in text)
+
+
+def _width(character: str) -> int:
+    """The columns that a terminal gives a character."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -27,6 +27,10 @@ class Direction:
         auc: area under the ROC curve of the probe on held-out images, or None.
         auc_interval: its 95 % bootstrap interval (low, high), or None.
         probe_images: the held-out images that the AUC was measured on; 0 when there were too few to hold any out.
+        accuracy: the share of held-out images that the readout reads right, with and without counting alike, or None.
+        angle_degrees: between the vector and those of images drawn again: 95 % lie within it; None where not measured.
+        p_value: how often labels shuffled among the held-out images are ranked as well by the vector; None where
+            not measured.
     """
 
     name: str
@@ -41,6 +45,9 @@ class Direction:
     auc: float | None = None
     auc_interval: tuple[float, float] | None = None
     probe_images: int = 0
+    accuracy: float | None = None
+    angle_degrees: float | None = None
+    p_value: float | None = None
 
     @property
     def gap(self) -> float:

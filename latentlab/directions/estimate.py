@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from latentlab.directions.direction import Direction
 from latentlab.errors import DataError, unknown_name
 from latentlab.latents.table import Latents
 from latentlab.statistics.balance import balanceable, balanced_cell_weights
-from latentlab.statistics.bootstrap import auc_interval
+from latentlab.statistics.bootstrap import auc_interval, direction_angle
+from latentlab.statistics.covariance import Covariance, fit_covariance
+from latentlab.statistics.permutation import permutation_p_value
 from latentlab.statistics.probe import Probe, auc, fit_probe
 from latentlab.statistics.split import draw_order, split_rows
 
@@ -23,6 +25,10 @@ CELL_MINIMUM = 10
 # Shares of the images that find the direction, fit the probe and judge it; without the last when judges come apart.
 SHARES = (0.5, 0.25, 0.25)
 SHARES_JUDGED_APART = (2 / 3, 1 / 3)
+# Beyond so many dimensions (spatial latents) a covariance holds the variances alone.
+LARGEST_COVARIANCE = 1024
+# Two attributes that agree in a larger share of the images are named as the same.
+SAME = 0.99
 
 
 @dataclass(frozen=True)
@@ -32,10 +38,12 @@ class Estimate:
     Args:
         directions: in the order asked for.
         left_out: the reason for each attribute or class that none could be found for.
+        covariance: of all the latents; beyond 1024 dimensions of their variances alone; None where they do not vary.
     """
 
     directions: tuple[Direction, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    covariance: Covariance | None = None
 
 
 def estimate_directions(
@@ -51,7 +59,8 @@ def estimate_directions(
     The images of each attribute are split by their ids, with and without in equal shares: half find the
     direction, a quarter fits the probe (with balanced cell weights), a quarter judges it. With `judge`,
     such as the test split of a run, the first two parts are two thirds and one third, and the AUC is
-    measured on `judge` alone. When there are too few images for that, all find the direction, and
+    measured on `judge` alone. The same images say how well the readout reads (accuracy) and whether the vector ranks
+    them better than shuffled labels (p-value). When there are too few images for that, all find the direction, and
     there is neither a readout nor an AUC.
 
     Args:
@@ -77,21 +86,34 @@ def estimate_directions(
             "expected images with labels or attributes, got none; "
             "give a CSV with --attributes, or one sub-folder a class"
         )
-    _check_finite(latents)
+    check_finite(latents)
     order = draw_order(latents.ids, seed)
     asked = list(dict.fromkeys(known if names is None else names))
     truths = {name: latents.truth(name) for name in dict.fromkeys([*latents.attributes, *asked])}
     directions: list[Direction] = []
     left_out: dict[str, str] = {}
     for name in asked:
-        lack = _lack(name, truths[name])
-        if lack and names is not None:
-            raise DataError(lack)
-        if lack:
-            left_out[name] = lack
-        else:
+        try:
+            lack = _lack(name, truths[name])
+            if lack:
+                raise DataError(lack)
             directions.append(_direction(name, latents, truths, judge, method, seed, order))
-    return Estimate(tuple(directions), left_out)
+        except DataError as error:
+            if names is not None:
+                raise
+            left_out[name] = str(error)
+    return Estimate(tuple(directions), left_out, covariance_of(latents.mean))
+
+
+def covariance_of(z: np.ndarray) -> Covariance | None:
+    """The covariance of latents of shape (n, d), of their variances alone where d > 1024; None where none varies."""
+    if z.shape[1] > LARGEST_COVARIANCE:
+        matrix = np.diag(z.var(axis=0, dtype=np.float64)).astype(np.float32)
+        return Covariance(z.mean(axis=0, dtype=np.float64).astype(np.float32), matrix, len(z))
+    try:
+        return fit_covariance(z)
+    except DataError:
+        return None
 
 
 def _direction(
@@ -110,14 +132,16 @@ def _direction(
     few = min(y.sum(), len(y) - y.sum()) * min(shares) < MINIMUM
     parts = [labelled] if few else [labelled[rows] for rows in split_rows(order[labelled], shares, y)]
     z, positive = latents.mean[parts[0]], truth[parts[0]] > 0.5
-    others = np.stack([truths[other] for other in latents.attributes if other != name] or [truth * 0], axis=1)
+    # Classes exclude each other: held fixed, one would be nothing but the absence of the rest.
+    held = [other for other in latents.attributes if other != name]
+    others = np.stack([truths[other] for other in held], axis=1) if held else np.zeros((len(truth), 0))
+    estimate = _estimator(name, held, method, z, positive, others[parts[0]])
+    vector = estimate(np.arange(len(z)))
     probe = None if few else _probe(latents.mean[parts[1]], truth[parts[1]], others[parts[1]])
-    scores, judged = np.zeros(0), np.zeros(0)
-    if probe is not None:
-        scores, judged = _judged(name, probe, latents.take(parts[2]) if judge is None else judge)
-    return Direction(
+    judged = None if probe is None else _judging(name, latents.take(parts[2]) if judge is None else judge)
+    found = Direction(
         name=name,
-        vector=ESTIMATORS[method](z, positive),
+        vector=vector,
         estimator=method,
         positives=int(positive.sum()),
         negatives=int((~positive).sum()),
@@ -125,10 +149,51 @@ def _direction(
         mean_without=z[~positive].mean(axis=0, dtype=np.float64).astype(np.float32),
         readout=None if probe is None else probe.weight,
         intercept=0.0 if probe is None else probe.intercept,
-        auc=auc(scores, judged) if len(judged) else None,
-        auc_interval=auc_interval(scores, judged, seed=seed) if len(judged) else None,
-        probe_images=len(judged),
+        angle_degrees=direction_angle(estimate, len(z), seed=seed),
     )
+    if probe is None or judged is None:
+        return found
+    unseen, kind = judged
+    logits = probe.logits(unseen)
+    return replace(
+        found,
+        auc=auc(logits, kind),
+        auc_interval=auc_interval(logits, kind, seed=seed),
+        probe_images=len(kind),
+        accuracy=float(((logits[kind] > 0).mean() + (logits[~kind] <= 0).mean()) / 2),
+        p_value=permutation_p_value(unseen.astype(np.float64) @ vector, kind, seed=seed),
+    )
+
+
+def _estimator(
+    name: str, held: Sequence[str], method: str, z: np.ndarray, y: np.ndarray, others: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The vector as a function of the rows that it is made of; what it refuses, it refuses by name."""
+
+    def estimate(rows: np.ndarray) -> np.ndarray:
+        if y[rows].all() or not y[rows].any():
+            raise DataError(f"expected images with and without {name!r}, got only one kind")
+        try:
+            return ESTIMATORS[method](z[rows], y[rows], others[rows])
+        except DataError as error:
+            raise DataError(_same(name, held, y, others) or f"{name!r}: {error}") from error
+
+    return estimate
+
+
+def _same(name: str, held: Sequence[str], y: np.ndarray, others: np.ndarray) -> str:
+    """Which other attribute goes with this one in every image, or nearly every one, or ""."""
+    for other, column in zip(held, others.T, strict=True):
+        known = ~np.isnan(column)
+        agree = float((y[known] == (column[known] > 0.5)).mean()) if known.any() else 0.5
+        if max(agree, 1 - agree) > SAME:
+            every = "every image" if agree in (0.0, 1.0) else f"{max(agree, 1 - agree):.1%} of the images"
+            how = "goes with" if agree > 0.5 else "is the opposite of"
+            return (
+                f"expected attributes that can be told apart, got {name!r}, which {how} {other!r} in {every}; "
+                "leave one of them out, label images with only one of them, or use the method mean"
+            )
+    return ""
 
 
 def _probe(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> Probe:
@@ -136,15 +201,14 @@ def _probe(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> Probe:
     return fit_probe(z, y, balanced_cell_weights(y, others[:, balanceable(y, others, CELL_MINIMUM)]))
 
 
-def _judged(name: str, probe: Probe, judge: Latents) -> tuple[np.ndarray, np.ndarray]:
-    """The logits and the truth of the images that judge a probe; none where there are too few of a kind."""
-    if name in judge.property_names():
-        _check_finite(judge)
-        truth = judge.truth(name)
-        rows = np.flatnonzero(~np.isnan(truth))
-        if not _lack(name, truth):
-            return probe.logits(judge.mean[rows]), truth[rows]
-    return np.zeros(0), np.zeros(0)
+def _judging(name: str, judge: Latents) -> tuple[np.ndarray, np.ndarray] | None:
+    """The latents and the truth of the images that judge an attribute; None where there are too few of a kind."""
+    if name not in judge.property_names():
+        return None
+    check_finite(judge)
+    truth = judge.truth(name)
+    rows = np.flatnonzero(~np.isnan(truth))
+    return None if _lack(name, truth) else (judge.mean[rows], truth[rows] > 0.5)
 
 
 def _lack(name: str, truth: np.ndarray) -> str:
@@ -158,7 +222,12 @@ def _lack(name: str, truth: np.ndarray) -> str:
     )
 
 
-def _check_finite(latents: Latents) -> None:
+def check_finite(latents: Latents) -> None:
+    """Refuse latents of which one is NaN or infinite.
+
+    Raises:
+        DataError: that says how many, and which is the first.
+    """
     broken = ~np.isfinite(latents.mean).all(axis=1)
     if broken.any():
         raise DataError(

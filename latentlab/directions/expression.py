@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from latentlab.directions.algebra import Name, Node, Scaled, parse
+from latentlab.directions.algebra import Mean, Name, Node, Scaled, parse
 from latentlab.errors import DataError, UnknownNameError, UsageError
 
 Kind = Literal["point", "direction"]
@@ -53,12 +53,12 @@ class Expression:
         return tuple(operand for _, operand in self.terms)
 
 
-def evaluate(text: str, lookup: Callable[[Name], Operand]) -> Expression:
+def evaluate(text: str, lookup: Callable[[Name | Mean], Operand]) -> Expression:
     """Evaluate an expression: Σ cᵢ·operandᵢ, where points must add up to weight 1 or 0.
 
     Args:
         text: the expression, see `algebra`.
-        lookup: gives the operand of a name; called once for each name, in the order of the text.
+        lookup: gives the operand of a name or a mean; called once for each, in the order of the text.
 
     Returns:
         Its value.
@@ -81,8 +81,8 @@ def evaluate(text: str, lookup: Callable[[Name], Operand]) -> Expression:
     return Expression(text, kind, vector, terms)
 
 
-def _flattened(node: Node, scalar: float = 1.0) -> Iterator[tuple[float, Name]]:
-    if isinstance(node, Name):
+def _flattened(node: Node, scalar: float = 1.0) -> Iterator[tuple[float, Name | Mean]]:
+    if isinstance(node, Name | Mean):
         yield scalar, node
     elif isinstance(node, Scaled):
         yield from _flattened(node.part, scalar * node.scalar)
@@ -91,11 +91,12 @@ def _flattened(node: Node, scalar: float = 1.0) -> Iterator[tuple[float, Name]]:
             yield from _flattened(part, scalar)
 
 
-def _found(name: Name, lookup: Callable[[Name], Operand]) -> Operand:
+def _found(operand: Name | Mean, lookup: Callable[[Name | Mean], Operand]) -> Operand:
     try:
-        return lookup(name)
+        return lookup(operand)
     except UnknownNameError as error:
-        if name.quoted or not {"-", "/"} & set(name.text):
+        names = [operand] if isinstance(operand, Name) else [name for name, _ in operand.parts]
+        if not any({"-", "/"} & set(name.text) for name in names if not name.quoted):
             raise
         raise UnknownNameError(f"{error}; to subtract or divide, put spaces around the sign") from error
 

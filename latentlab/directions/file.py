@@ -5,40 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from latentlab.directions.direction import Direction
+from latentlab.directions.record import READ_FORMATS, DirectionsFile, build_record, restore_record
 from latentlab.errors import DataError, FileFormatError
 from latentlab.files import write_bytes
+from latentlab.statistics.covariance import Covariance
 
-FORMAT = 1
+__all__ = ["DirectionsFile", "read_directions", "write_directions"]
+
 # One key, since safetensors keeps several in no fixed order and the same input shall give the same bytes.
 HEADER = "latentlab.directions"
-ARRAYS = ("vector", "mean_with", "mean_without", "readout")
 AGAIN = "make it again with `latentlab attrs`"
-
-
-@dataclass(frozen=True)
-class DirectionsFile:
-    """What a directions file holds.
-
-    Args:
-        directions: in the order in which they were written.
-        checkpoint: the hash of the checkpoint that they belong to.
-        data: the description of the images that they were found from.
-        extra: what else the writer noted.
-        version: the latentlab that wrote it.
-    """
-
-    directions: tuple[Direction, ...]
-    checkpoint: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    version: str = ""
 
 
 def write_directions(
@@ -48,15 +30,9 @@ def write_directions(
     checkpoint: str,
     data: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
+    covariance: Covariance | None = None,
 ) -> Path:
-    """Write directions with their provenance; the same input gives the same bytes.
-
-    Args:
-        path: the file, by custom `directions.safetensors`.
-        directions: with names of their own and finite vectors of one length.
-        checkpoint: the hash of the checkpoint that they belong to.
-        data: the description of the images that they were found from, as JSON values.
-        extra: anything else to keep with them, as JSON values.
+    """Write a directions file, by custom `directions.safetensors`; the rest is as in `directions_bytes`.
 
     Returns:
         The path.
@@ -65,30 +41,36 @@ def write_directions(
         DataError: when two directions share a name, or a value is not finite.
         LatentlabError: when the file cannot be written.
     """
+    content = directions_bytes(directions, checkpoint=checkpoint, data=data, extra=extra, covariance=covariance)
+    return write_bytes(Path(path), content)
+
+
+def directions_bytes(
+    directions: Iterable[Direction],
+    *,
+    checkpoint: str,
+    data: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    covariance: Covariance | None = None,
+) -> bytes:
+    """The content of a directions file; the same input gives the same bytes.
+
+    Args:
+        directions: with names of their own and finite vectors of one length.
+        checkpoint: the hash of the checkpoint that they belong to.
+        data: the description of the images that they were found from, as JSON values; `fingerprint` by custom is that
+            of `latents.fingerprint`.
+        extra: anything else to keep with them, as JSON values.
+        covariance: of the latents that they were found from; of more than 1024 dimensions only the variances are kept.
+
+    Raises:
+        DataError: when two directions share a name, or a value is not finite.
+    """
     from safetensors.numpy import save
 
-    directions = list(directions)
-    names = [direction.name for direction in directions]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"expected directions with names of their own, got {twice[0]!r} twice")
-    arrays: dict[str, np.ndarray] = {}
-    for direction in directions:
-        for kind in ARRAYS:
-            values = getattr(direction, kind)
-            if values is not None:
-                arrays[f"{kind}/{direction.name}"] = np.ascontiguousarray(values, dtype=np.float32)
-    _check_arrays(arrays)
-    record: dict[str, Any] = {
-        "format": FORMAT,
-        "version": _version(),
-        "checkpoint": checkpoint,
-        "data": dict(data or {}),
-        "extra": dict(extra or {}),
-        "directions": [_described(direction) for direction in directions],
-    }
+    record, arrays = build_record(list(directions), checkpoint, data, extra, covariance)
     record["digest"] = _digest(record, arrays)
-    return write_bytes(Path(path), save(arrays, metadata={HEADER: _canonical(record)}))
+    return save(arrays, metadata={HEADER: _canonical(record)})
 
 
 def read_directions(path: Path, checkpoint: str | None = None) -> DirectionsFile:
@@ -106,26 +88,41 @@ def read_directions(path: Path, checkpoint: str | None = None) -> DirectionsFile
             latentlab, or belongs to another checkpoint.
     """
     record, arrays = _read(Path(path))
-    if record.get("format") != FORMAT:
-        raise FileFormatError(
-            f"{path} has format {record.get('format')!r}, expected {FORMAT}; upgrade latentlab, or {AGAIN}"
-        )
+    check_format(path, record)
     try:
         if record.pop("digest", None) != _digest(record, arrays):
             raise FileFormatError(f"{path} was changed after it was written; {AGAIN}")
-        _check_arrays(arrays)
-        directions = tuple(_restored(entry, arrays) for entry in record["directions"])
-        stored = DirectionsFile(
-            directions, str(record["checkpoint"]), dict(record["data"]), dict(record["extra"]), str(record["version"])
-        )
-    except (DataError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        stored = restore_record(record, arrays)
+    except (DataError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise FileFormatError(f"{path} is not a whole directions file ({error}); {AGAIN}") from error
-    if checkpoint is not None and stored.checkpoint != checkpoint:
+    check_owner(path, stored.checkpoint, checkpoint)
+    return stored
+
+
+def check_format(path: Path, record: Mapping[str, Any]) -> None:
+    """Refuse what a newer latentlab wrote.
+
+    Raises:
+        FileFormatError: naming the format.
+    """
+    if record.get("format") not in READ_FORMATS:
         raise FileFormatError(
-            f"{path} holds directions of checkpoint {stored.checkpoint[:12]}, expected {checkpoint[:12]}; "
+            f"{path} has format {record.get('format')!r}, expected {READ_FORMATS[-1]} or less; "
+            f"upgrade latentlab, or {AGAIN}"
+        )
+
+
+def check_owner(path: Path, got: str, wanted: str | None) -> None:
+    """Refuse directions of another checkpoint.
+
+    Raises:
+        FileFormatError: naming both.
+    """
+    if wanted is not None and got != wanted:
+        raise FileFormatError(
+            f"{path} holds directions of checkpoint {got[:12] or 'unknown'}, expected {wanted[:12]}; "
             "make them for this model with `latentlab attrs`"
         )
-    return stored
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -149,51 +146,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return record, arrays
 
 
-def _described(direction: Direction) -> dict[str, Any]:
-    return {
-        "name": direction.name,
-        "estimator": direction.estimator,
-        "positives": direction.positives,
-        "negatives": direction.negatives,
-        "gap": direction.gap,
-        "intercept": direction.intercept,
-        "auc": direction.auc,
-        "auc_interval": None if direction.auc_interval is None else list(direction.auc_interval),
-        "probe_images": direction.probe_images,
-    }
-
-
-def _restored(entry: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Direction:
-    name, interval = entry["name"], entry["auc_interval"]
-    return Direction(
-        name=name,
-        vector=arrays[f"vector/{name}"],
-        estimator=entry["estimator"],
-        positives=int(entry["positives"]),
-        negatives=int(entry["negatives"]),
-        mean_with=arrays.get(f"mean_with/{name}"),
-        mean_without=arrays.get(f"mean_without/{name}"),
-        readout=arrays.get(f"readout/{name}"),
-        intercept=float(entry["intercept"]),
-        auc=None if entry["auc"] is None else float(entry["auc"]),
-        auc_interval=None if interval is None else (float(interval[0]), float(interval[1])),
-        probe_images=int(entry["probe_images"]),
-    )
-
-
-def _check_arrays(arrays: Mapping[str, np.ndarray]) -> None:
-    """Every array is one latent: float32, finite, and as long as the others."""
-    for key, values in arrays.items():
-        if values.ndim != 1 or values.dtype != np.float32 or not np.isfinite(values).all():
-            raise DataError(
-                f"expected a finite float32 vector for {key}, got {values.dtype} of shape {values.shape}"
-                + (" with NaN or infinity" if values.dtype.kind == "f" else "")
-            )
-    lengths = {len(values) for values in arrays.values()}
-    if len(lengths) > 1:
-        raise DataError(f"expected vectors of one length, got {sorted(lengths)}")
-
-
 def _canonical(record: Mapping[str, Any]) -> str:
     try:
         return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -209,12 +161,3 @@ def _digest(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
         digest.update(f"\0{key}\0{values.dtype.str}\0{values.shape}\0".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("latentlab")
-    except PackageNotFoundError:
-        return "uninstalled"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 
-def mean_difference(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+def mean_difference(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The difference of the class means, v = mean(z | y = 1) − mean(z | y = 0).
 
     Args:
         z: latents of shape (n, d).
         y: 1 with and 0 without the attribute, of shape (n,), both present.
+        others: the other attributes, of shape (n, k), which a mean difference does not look at.
 
     Returns:
         v of shape (d,), float32; its length is one class gap.

@@ -23,10 +23,10 @@ def balanced_cell_weights(y: np.ndarray, others: np.ndarray) -> np.ndarray:
     y = (np.asarray(y) > 0.5).astype(np.int64)
     cell = np.zeros(len(y), dtype=np.int64)
     for column in np.asarray(others).reshape(len(y), -1).T:
-        cell = _refine(cell, column)
-    weights = _within_cells(y, cell)
+        cell = refine_cells(cell, column)
+    weights = cell_balance(y, cell)
     if not weights.any():
-        weights = _within_cells(y, np.zeros_like(cell))
+        weights = cell_balance(y, np.zeros_like(cell))
     counted = weights > 0
     return weights / weights[counted].mean() if counted.any() else np.ones(len(y))
 
@@ -48,8 +48,8 @@ def balanceable(y: np.ndarray, others: np.ndarray, minimum: int) -> list[int]:
     y = (np.asarray(y) > 0.5).astype(np.int64)
     chosen: list[int] = []
     cell = np.zeros(len(y), dtype=np.int64)
-    for column in np.argsort([-_association(y, values) for values in others.T], kind="stable"):
-        finer = _refine(cell, others[:, column])
+    for column in np.argsort([-association(y, values) for values in others.T], kind="stable"):
+        finer = refine_cells(cell, others[:, column])
         if (
             finer.max(initial=0) > cell.max(initial=0)
             and np.bincount(2 * finer + y, minlength=2 * finer.max() + 2).min() >= minimum
@@ -59,21 +59,31 @@ def balanceable(y: np.ndarray, others: np.ndarray, minimum: int) -> list[int]:
     return chosen
 
 
-def _refine(cell: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Split cells by one more attribute, and number those that are not empty from 0."""
+def refine_cells(cell: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Split cells by one more attribute, and number those that are not empty from 0.
+
+    Args:
+        cell: the cell of each row, of shape (n,).
+        column: 0/1, or NaN for unknown (a value of its own), of shape (n,).
+    """
     level = np.where(np.isnan(column), 2, column > 0.5).astype(np.int64)
     return np.unique(3 * cell + level, return_inverse=True)[1]
 
 
-def _within_cells(y: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """n_c / (2 n_cy) for each row, 0 in a cell of one kind only."""
+def cell_balance(y: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """n_c / (2 n_cy) for each row, 0 in a cell of one kind only.
+
+    Args:
+        y: 1 with and 0 without, integers of shape (n,).
+        cell: the cell of each row, of shape (n,).
+    """
     counts = np.bincount(2 * cell + y, minlength=2 * int(cell.max(initial=0)) + 2).reshape(-1, 2)
     fair = counts.min(axis=1) > 0
     share = counts.sum(axis=1, keepdims=True) / (2 * np.maximum(counts, 1))
     return np.where(fair[cell], share[cell, y], 0.0)
 
 
-def _association(y: np.ndarray, column: np.ndarray) -> float:
+def association(y: np.ndarray, column: np.ndarray) -> float:
     """The absolute phi coefficient between two binary attributes, over the rows where both are known."""
     known = ~np.isnan(column)
     a = y[known] - y[known].mean() if known.any() else np.zeros(0)

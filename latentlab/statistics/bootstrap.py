@@ -1,12 +1,21 @@
-"""How far a score would move if other images had been drawn."""
+"""How far a score, or a direction, would move if other images had been drawn."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
+from latentlab.errors import DataError
 from latentlab.statistics.probe import auc
 
 RESAMPLES = 500
+# Vectors are dearer to estimate than scores are to rank.
+DIRECTION_RESAMPLES = 30
+MOST_ROWS = 5000
+# An angle beyond this says that the direction is not known, and no longer by how much.
+LARGEST_ANGLE_DEGREES = 80.0
 # Resampled counts that are held at once: 8 bytes each.
 CHUNK = 4_000_000
 
@@ -48,3 +57,67 @@ def auc_interval(
         drawn.append((with_ * beaten).sum(axis=1) / (total[0] * total[1]))
     low, high = np.quantile(np.concatenate(drawn), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def direction_angle(
+    estimate: Callable[[np.ndarray], np.ndarray],
+    count: int,
+    resamples: int = DIRECTION_RESAMPLES,
+    level: float = 0.95,
+    seed: int = 0,
+    most: int = MOST_ROWS,
+) -> float:
+    """The angle within which a direction would stay if other images had been drawn.
+
+    Rows are drawn again with replacement; the angle is the `level` quantile of those between the direction of all
+    rows and the directions of the rows drawn. Of many rows only `most` are drawn, and tan(angle), which falls as
+    1/√n, is scaled by √(most / count). A draw without a direction (`DataError`) does not count.
+
+    Args:
+        estimate: gives the vector (d,) of some rows; rows may repeat.
+        count: the number of rows.
+        resamples: how often rows are drawn again.
+        level: the share of the directions that lie within the angle.
+        seed: of the draws.
+        most: rows of one draw.
+
+    Returns:
+        Degrees, from 0 to 180. A direction of pure noise in many dimensions is about 45 away from itself drawn again;
+        90 where it is zero, or no draw has one.
+
+    Raises:
+        DataError: when all rows together have no direction.
+
+    References:
+        Bootstrap Methods: Another Look at the Jackknife (Efron, 1979).
+    """
+    whole = np.asarray(estimate(np.arange(count)), np.float64)
+    size = min(count, most)
+    generator = np.random.default_rng(seed)
+    angles: list[float] = []
+    for _ in range(resamples):
+        rows = np.sort(generator.integers(count, size=size))
+        try:
+            drawn = np.asarray(estimate(rows), np.float64)
+        except DataError:
+            continue
+        along = float(whole @ drawn)
+        across = math.sqrt(max(float(whole @ whole) * float(drawn @ drawn) - along**2, 0.0))
+        known = bool(whole.any() and drawn.any())
+        angles.append(math.degrees(math.atan2(across * math.sqrt(size / count), along)) if known else 90.0)
+    return float(np.quantile(angles, level)) if angles else 90.0
+
+
+def images_needed(count: int, angle_degrees: float, target_degrees: float = 20.0) -> int:
+    """How many images bring the angle of a direction down to a target: n tan²(angle) / tan²(target).
+
+    Args:
+        count: the images that the angle was measured with.
+        angle_degrees: from `direction_angle`; more than 80 counts as 80, so that the number is then a least one.
+        target_degrees: the angle to reach, between 0 and 90.
+
+    >>> images_needed(100, 45.0, target_degrees=20.0)
+    755
+    """
+    ratio = math.tan(math.radians(min(angle_degrees, LARGEST_ANGLE_DEGREES))) / math.tan(math.radians(target_degrees))
+    return math.ceil(count * ratio**2)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import NormalDist
@@ -8,25 +9,15 @@ import numpy as np
 import pytest
 
 from latentlab.directions import ESTIMATORS
-from latentlab.directions.estimate import estimate_directions
-from latentlab.errors import DataError, UnknownNameError
+from latentlab.directions.discover import discover_directions
+from latentlab.directions.estimate import covariance_of, estimate_directions
+from latentlab.errors import DataError, UnknownNameError, UsageError
 from latentlab.latents.table import Latents
+from latentlab.statistics.covariance import fit_covariance
 from latentlab.statistics.probe import auc
 
 SMILE = np.array([1.5, -1.0, 0.5, 0.0, 0.0, 0.0])
 Planted = Callable[..., Latents]
-
-
-@pytest.mark.parametrize("method", ESTIMATORS)
-def test_every_estimator_finds_a_planted_direction_the_right_way_round(method: str) -> None:
-    generator = np.random.default_rng(0)
-    y = np.arange(4000) % 2
-    z = (generator.normal(size=(4000, 6)) + np.outer(y, SMILE)).astype(np.float32)
-    vector = ESTIMATORS[method](z, y)
-    assert vector.shape == (6,)
-    assert vector.dtype == np.float32
-    assert vector @ SMILE / np.linalg.norm(vector) / np.linalg.norm(SMILE) > 0.99
-    np.testing.assert_allclose(ESTIMATORS[method](z, 1 - y), -vector, atol=1e-6)
 
 
 def test_mean_difference_is_within_its_standard_error_and_the_auc_in_its_closed_form(planted: Planted) -> None:
@@ -74,11 +65,11 @@ def test_direction_probe_and_judge_never_share_an_image(planted: Planted, monkey
     from latentlab.directions import estimate
 
     latents = planted(400)
-    seen: dict[str, set[float]] = {}
+    seen: dict[str, set[float]] = defaultdict(set)
 
     def spy(kind: str, function: Callable, which: int = 0) -> Callable:
         def called(*args: object, **options: object) -> object:
-            seen[kind] = {float(value) for value in args[which][:, 0]}
+            seen[kind] |= {float(value) for value in args[which][:, 0]}
             return function(*args, **options)
 
         return called
@@ -91,6 +82,7 @@ def test_direction_probe_and_judge_never_share_an_image(planted: Planted, monkey
     assert len(sets) == 3
     assert sum(len(part) for part in sets) == len(set.union(*sets)) == 400
     assert len(seen["judge"]) == found.probe_images
+    seen.clear()
     other = planted(200, seed=1, prefix="judge-")
     (found,) = estimate_directions(latents, other, names=["smile"]).directions
     assert seen["judge"] == {float(value) for value in other.mean[:, 0]}
@@ -138,6 +130,7 @@ def test_same_seed_same_bytes_in_any_order_of_rows_and_another_seed_another_spli
     assert a.readout.tobytes() == b.readout.tobytes()
     assert a.auc_interval == b.auc_interval
     assert not np.array_equal(a.vector, c.vector)
+    assert (a.angle_degrees, a.p_value, a.accuracy) == (b.angle_degrees, b.p_value, b.accuracy)
     (d,) = estimate_directions(shuffled, names=["smile"]).directions
     np.testing.assert_allclose(d.vector, a.vector, atol=1e-6)
 
@@ -172,3 +165,94 @@ def test_what_cannot_be_estimated_says_why(planted: Planted) -> None:
         estimate_directions(replace(latents, mean=broken))
     constant = replace(latents, attributes={"smile": np.ones(100)}, classes=(), labels=None)
     assert "got 100 with and 0 without" in estimate_directions(constant).left_out["smile"]
+
+
+def test_quality_of_a_planted_direction_is_that_of_its_closed_form(planted: Planted) -> None:
+    (found,) = estimate_directions(planted(12_000), names=["smile"]).directions
+    # Two unit Gaussians a distance apart, cut half-way.
+    assert found.accuracy == pytest.approx(NormalDist().cdf(float(np.linalg.norm(SMILE)) / 2), abs=0.02)
+    assert found.p_value == pytest.approx(0.001)
+    # Noise of √(1/n₊ + 1/n₋) in five dimensions across the vector.
+    noise = np.sqrt(5 * (1 / found.positives + 1 / found.negatives)) / np.linalg.norm(SMILE)
+    assert np.degrees(noise) * 0.7 < found.angle_degrees < np.degrees(noise) * 2.5
+
+
+@pytest.mark.parametrize("method", ESTIMATORS)
+def test_no_attribute_is_found_in_noise(method: str) -> None:
+    p_values = []
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        attributes = {name: (generator.random(300) < 0.5).astype(np.float32) for name in ("smile", "hat")}
+        latents = Latents(
+            generator.normal(size=(300, 8)).astype(np.float32), None, np.arange(300), "", (), None, attributes
+        )
+        (found,) = estimate_directions(latents, names=["smile"], method=method, seed=seed).directions
+        p_values.append(found.p_value)
+        assert found.angle_degrees > 20
+    assert sum(p <= 0.05 for p in p_values) <= 3
+    assert np.mean(p_values) > 0.25
+
+
+@pytest.mark.parametrize("method", ["balanced", "regression", "zero-leak"])
+@pytest.mark.parametrize(
+    ("opposite", "how"), [(False, "which goes with 'hat' in every"), (True, "which is the opposite")]
+)
+def test_an_attribute_that_is_another_is_refused_by_name(
+    planted: Planted, method: str, opposite: bool, how: str
+) -> None:
+    latents = planted(300)
+    hat = latents.attributes["hat"]
+    twins = replace(latents, attributes={"cap": 1 - hat if opposite else hat, "hat": hat}, classes=(), labels=None)
+    with pytest.raises(DataError, match=f"got 'cap', {how}"):
+        estimate_directions(twins, names=["cap"], method=method)
+    assert list(estimate_directions(twins, method=method).left_out) == ["cap", "hat"]
+    assert len(estimate_directions(twins, method="mean").directions) == 2
+
+
+def test_more_attributes_than_dimensions_are_refused_by_zero_leak_alone() -> None:
+    generator = np.random.default_rng(0)
+    attributes = {f"a{index}": (generator.random(400) < 0.5).astype(np.float32) for index in range(4)}
+    z = generator.normal(size=(400, 4)).astype(np.float32)
+    z[:, 3] = 1.0
+    latents = Latents(z, None, np.arange(400), attributes=attributes)
+    with pytest.raises(DataError, match=r"'a0': expected at most as many attributes .* \(3\) for zero-leak, got 4"):
+        estimate_directions(latents, names=["a0"], method="zero-leak")
+    assert len(estimate_directions(latents, method="regression").directions) == 4
+
+
+def test_the_covariance_is_of_all_latents(planted: Planted) -> None:
+    latents = planted(500)
+    covariance = estimate_directions(latents, names=["smile"]).covariance
+    np.testing.assert_array_equal(covariance.matrix, fit_covariance(latents.mean).matrix)
+    assert covariance.count == 500
+    wide = covariance_of(np.random.default_rng(0).normal(size=(20, 1100)).astype(np.float32))
+    assert np.count_nonzero(wide.matrix) == 1100
+    assert covariance_of(np.ones((5, 3), np.float32)) is None
+
+
+def test_directions_are_discovered_in_order_and_without_labels(planted: Planted) -> None:
+    latents = replace(planted(2000), attributes={}, classes=(), labels=None)
+    found = discover_directions(latents, count=3)
+    assert [direction.name for direction in found.directions] == ["pca1", "pca2", "pca3"]
+    gaps = [direction.gap for direction in found.directions]
+    assert gaps == sorted(gaps, reverse=True)
+    # A unit Gaussian moved by HAT in half of the images.
+    hat = np.array([0, 0, 0, 2.0, 0, 1.0])
+    assert gaps[0] == pytest.approx(np.sqrt(1 + hat @ hat / 4), rel=0.05)
+    stretched = np.diag([1.0, 9.0, 4.0, 0.1, 0.1, 0.1])
+    decoder = discover_directions(latents, "jacobian", lambda z: np.broadcast_to(stretched, (len(z), 6, 6)), count=99)
+    assert len(decoder.directions) == 6
+    first = decoder.directions[0]
+    np.testing.assert_allclose(first.vector, np.eye(6)[1] * latents.mean[:, 1].std(), atol=1e-5)
+    assert first.name == first.estimator + "1" == "jacobian1"
+
+
+def test_what_cannot_be_discovered_says_why(planted: Planted) -> None:
+    with pytest.raises(UnknownNameError, match="'pac'; did you mean pca"):
+        discover_directions(planted(20), "pac")
+    with pytest.raises(UsageError, match="expected the metric"):
+        discover_directions(planted(20), "jacobian")
+    with pytest.raises(UsageError, match="at least one"):
+        discover_directions(planted(20), count=0)
+    with pytest.raises(DataError, match="at least 2"):
+        discover_directions(planted(1))

@@ -3,21 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latentlab.directions.algebra import Name
+from latentlab.directions.algebra import Mean, Name
 from latentlab.directions.expression import Operand, evaluate
 from latentlab.errors import DataError, UnknownNameError, UsageError, unknown_name
 
 DIRECTIONS = {"smile": [1.0, 0.0], "glasses": [0.0, 1.0], "7": [3.0, 3.0]}
 POINTS = {"photo.png": [5.0, 6.0], "random": [0.5, 0.5], "mean": [10.0, 10.0]}
-MEANS = {"7": [20.0, 0.0], "1": [0.0, 20.0]}
+MEANS = {"7": [20.0, 0.0], "1": [0.0, 20.0], "man, glasses": [3.0, 4.0]}
 
 
-def lookup(name: Name) -> Operand:
-    known = MEANS if name.mean else DIRECTIONS | POINTS
-    if name.text not in known:
-        raise unknown_name("operand", name.text, known)
-    kind = "point" if name.mean or name.text in POINTS else "direction"
-    return Operand(str(name), kind, np.array(known[name.text], dtype=np.float32))
+def lookup(name: Name | Mean) -> Operand:
+    known = MEANS if isinstance(name, Mean) else DIRECTIONS | POINTS
+    text = ", ".join(part.text for part, _ in name.parts) if isinstance(name, Mean) else name.text
+    if text not in known:
+        raise unknown_name("operand", text, known)
+    kind = "point" if isinstance(name, Mean) or text in POINTS else "direction"
+    return Operand(str(name), kind, np.array(known[text], dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ def lookup(name: Name) -> Operand:
         ("mean - random", "direction", [9.5, 9.5]),
         ("2*photo.png - mean", "point", [0, 2]),
         ("photo.png - photo.png", "direction", [0, 0]),
+        ("mean(man, not glasses) + glasses", "point", [3, 5]),
     ],
 )
 def test_points_weigh_one_and_directions_nothing(text: str, kind: str, vector: list[float]) -> None:
@@ -63,15 +65,17 @@ def test_terms_come_in_order_with_their_coefficients() -> None:
 
 
 def test_every_name_is_looked_up_in_turn() -> None:
-    asked: list[Name] = []
-    evaluate("random - random + 'random'", lambda name: (asked.append(name), lookup(name))[1])
-    assert [name.quoted for name in asked] == [False, False, True]
+    asked: list[Name | Mean] = []
+    evaluate("random - mean(7) + 'random'", lambda name: (asked.append(name), lookup(name))[1])
+    assert [str(name) for name in asked] == ["random", "mean(7)", "random"]
+    assert [name.quoted for name in asked if isinstance(name, Name)] == [False, True]
 
 
 def test_unknown_name_with_a_sign_in_it_is_told_about_spaces() -> None:
-    with pytest.raises(UnknownNameError, match="put spaces around the sign"):
-        evaluate("smile-glasses", lookup)
-    for text in ("smlie", "'smile-glasses'"):
+    for text in ("smile-glasses", "mean(7-1)"):
+        with pytest.raises(UnknownNameError, match="put spaces around the sign"):
+            evaluate(text, lookup)
+    for text in ("smlie", "'smile-glasses'", "mean(not '7-1')"):
         with pytest.raises(UnknownNameError) as caught:
             evaluate(text, lookup)
         assert "spaces" not in str(caught.value)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from safetensors.numpy import save
 from latentlab.directions.direction import Direction
 from latentlab.directions.estimate import estimate_directions
 from latentlab.directions.file import HEADER, DirectionsFile, read_directions, write_directions
+from latentlab.directions.record import LARGEST_MATRIX, build_record
 from latentlab.errors import DataError, FileFormatError, LatentlabError
+from latentlab.statistics.covariance import Covariance
 
 CHECKPOINT = "c" * 64
 FULL = Direction(
@@ -30,6 +33,14 @@ FULL = Direction(
     auc=0.987654321,
     auc_interval=(0.9, 0.99),
     probe_images=77,
+    accuracy=0.95,
+    angle_degrees=3.25,
+    p_value=0.001,
+)
+COVARIANCE = Covariance(
+    center=np.array([0.5, 1.0, 0.25], np.float32),
+    matrix=np.array([[2.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0]], np.float32),
+    count=42,
 )
 BARE = Direction(name="smile", vector=np.zeros(3, dtype=np.float32), estimator="algebra")
 
@@ -51,7 +62,43 @@ def test_round_trip_keeps_everything_in_order(tmp_path: Path) -> None:
     assert stored.checkpoint == CHECKPOINT
     assert stored.data == {"source": "faces", "count": 3}
     assert stored.extra == {"seed": 3}
-    assert stored.version
+    assert set(stored.versions) >= {"latentlab", "numpy"}
+    assert stored.versions["numpy"] == np.__version__
+    assert stored.covariance is None
+    assert stored.notes == ()
+
+
+def test_the_covariance_comes_back(tmp_path: Path) -> None:
+    path = written(tmp_path / "d.safetensors", covariance=COVARIANCE)
+    found = read_directions(path).covariance
+    assert found is not None
+    assert found.count == 42
+    np.testing.assert_array_equal(found.center, COVARIANCE.center)
+    np.testing.assert_array_equal(found.matrix, COVARIANCE.matrix)
+    with safe_open(str(path), framework="numpy") as file:
+        summary = json.loads(file.metadata()[HEADER])["covariance"]
+    assert summary == {"count": 42, "size": 3, "alive": 2, "total_variance": 3.0, "kept": "matrix"}
+
+
+@pytest.mark.parametrize(("size", "kept"), [(LARGEST_MATRIX, "matrix"), (LARGEST_MATRIX + 1, "diagonal")])
+def test_of_a_large_covariance_the_variances_are_kept(tmp_path: Path, size: int, kept: str) -> None:
+    matrix = np.diag(np.arange(1, size + 1, dtype=np.float32))
+    matrix[0, 1] = matrix[1, 0] = 0.5
+    given = Covariance(np.ones(size, np.float32), matrix, 9)
+    path = written(tmp_path / "d.safetensors", (), covariance=given)
+    found = read_directions(path).covariance
+    assert found is not None
+    if kept == "diagonal":
+        assert path.stat().st_size < 20 * size
+        matrix = np.diag(np.diagonal(matrix))
+    np.testing.assert_array_equal(found.matrix, matrix)
+
+
+def test_the_covariance_has_the_size_of_the_vectors(tmp_path: Path) -> None:
+    wide = Covariance(np.zeros(4, np.float32), np.eye(4, dtype=np.float32), 9)
+    for directions in ((BARE,), (FULL, BARE)):
+        with pytest.raises(DataError, match=r"one length, got \[3, 4\]"):
+            written(tmp_path / "d.safetensors", directions, covariance=wide)
 
 
 def test_estimated_directions_round_trip(tmp_path: Path, planted: Callable) -> None:
@@ -76,12 +123,40 @@ def test_header_and_arrays_are_plain_safetensors(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file.get_tensor("vector/smile"), BARE.vector)
         assert f"readout/{BARE.name}" not in file.keys()  # noqa: SIM118
     assert record["checkpoint"] == CHECKPOINT
-    assert record["directions"][0]["gap"] == pytest.approx(FULL.gap)
+    assert record["format"] == 2
+    full = record["directions"][0]
+    assert full["gap"] == pytest.approx(FULL.gap)
+    assert (full["estimator"], full["positives"], full["negatives"]) == ("mean", 12, 30)
+    assert (full["intercept"], full["auc_interval"]) == (-0.1, [0.9, 0.99])
+    assert (full["accuracy"], full["angle_degrees"], full["p_value"]) == (0.95, 3.25, 0.001)
+
+
+def test_files_of_the_first_format_are_still_read(tmp_path: Path) -> None:
+    from latentlab.directions import file
+
+    old = replace(FULL, accuracy=None, angle_degrees=None, p_value=None)
+    kinds = ("vector", "mean_with", "mean_without", "readout")
+    record = {
+        "format": 1, "version": "0.1.0", "checkpoint": CHECKPOINT, "data": {"source": "faces"}, "extra": {},
+        "directions": [
+            {
+                "name": old.name, "estimator": "mean", "positives": 12, "negatives": 30, "gap": old.gap,
+                "intercept": -0.1, "auc": old.auc, "auc_interval": [0.9, 0.99], "probe_images": 77,
+            }
+        ],
+    }  # fmt: skip
+    arrays = {f"{kind}/{old.name}": getattr(old, kind) for kind in kinds}
+    record["digest"] = file._digest(record, arrays)
+    path = tmp_path / "d.safetensors"
+    path.write_bytes(save(arrays, metadata={HEADER: json.dumps(record)}))
+    stored = read_directions(path, CHECKPOINT)
+    assert same(stored.directions[0], old)
+    assert (stored.versions, stored.covariance, stored.data) == ({"latentlab": "0.1.0"}, None, {"source": "faces"})
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return written(tmp_path_factory.mktemp("whole") / "d.safetensors").read_bytes()
+    return written(tmp_path_factory.mktemp("whole") / "d.safetensors", covariance=COVARIANCE).read_bytes()
 
 
 def read_or_refused(path: Path, content: bytes) -> DirectionsFile | None:
@@ -131,7 +206,9 @@ def test_another_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     [
         ("[]", "not a directions file"),
         ("[" * 5000, "cut short"),
-        ('{"format": 2}', "upgrade latentlab"),
+        ('{"format": 3}', "has format 3, expected 2 or less; upgrade latentlab"),
+        ("{}", "has format None"),
+        ('{"format": 2}', "changed"),
         ('{"format": 1}', "changed"),
         ('{"format": 1, "auc": NaN}', "JSON"),
     ],
@@ -143,27 +220,23 @@ def test_foreign_records_are_refused(tmp_path: Path, record: str, message: str) 
         read_directions(path)
 
 
-@pytest.mark.parametrize("break_it", ["missing", "type", "vector", "shape"])
+@pytest.mark.parametrize("break_it", ["missing", "type", "vector", "shape", "twice", "covariance"])
 def test_a_record_that_was_signed_but_is_not_whole_is_refused(tmp_path: Path, break_it: str) -> None:
     from latentlab.directions import file
 
-    arrays = {"vector/smile": BARE.vector}
-    record = {
-        "format": 1,
-        "version": "1",
-        "checkpoint": CHECKPOINT,
-        "data": {},
-        "extra": {},
-        "directions": [file._described(BARE)],
-    }
+    record, arrays = build_record([BARE], CHECKPOINT, covariance=COVARIANCE)
     if break_it == "missing":
-        del record["directions"][0]["auc"]
+        del record["directions"][0]["estimator"]
     elif break_it == "type":
         record["directions"] = [3]
     elif break_it == "vector":
-        arrays = {"vector/hat": BARE.vector}
+        arrays["vector/hat"] = arrays.pop("vector/smile")
+    elif break_it == "shape":
+        arrays["vector/smile"] = np.zeros((2, 3), dtype=np.float32)
+    elif break_it == "twice":
+        record["directions"] *= 2
     else:
-        arrays = {"vector/smile": np.zeros((2, 3), dtype=np.float32)}
+        arrays["covariance/matrix"] = np.array([[1, 2, 0], [0, 1, 0], [0, 0, 1]], np.float32)
     record["digest"] = file._digest(record, arrays)
     path = tmp_path / "d.safetensors"
     path.write_bytes(save(arrays, metadata={HEADER: json.dumps(record)}))

@@ -7,7 +7,7 @@ import pytest
 
 from latentlab.errors import DataError
 from latentlab.statistics import bootstrap
-from latentlab.statistics.bootstrap import auc_interval
+from latentlab.statistics.bootstrap import auc_interval, direction_angle, images_needed
 from latentlab.statistics.probe import auc
 
 
@@ -54,3 +54,94 @@ def test_interval_narrows_with_the_level() -> None:
 def test_one_kind_is_refused() -> None:
     with pytest.raises(DataError, match="only one kind"):
         auc_interval(np.arange(3.0), np.ones(3))
+
+
+def blobs(generator: np.random.Generator, n: int, d: int = 16, gap: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    y = np.arange(n) % 2 == 0
+    return generator.normal(size=(n, d)) + gap * np.outer(y, np.eye(d)[0]), y
+
+
+def mean_gap(z: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return z[y].mean(axis=0) - z[~y].mean(axis=0)
+
+
+def degrees(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))))
+
+
+def test_angle_holds_the_true_direction_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(0)
+    hits, angles = 0, []
+    for trial in range(200):
+        z, y = blobs(generator, 400)
+        angle = direction_angle(lambda rows, z=z, y=y: mean_gap(z[rows], y[rows]), 400, seed=trial)
+        angles.append(angle)
+        hits += degrees(mean_gap(z, y), np.eye(16)[0]) <= angle
+    assert 0.85 <= hits / 200 <= 0.99
+    # tan ≈ √(15 · 4 / 400) / 1 in the middle.
+    assert 21 < np.mean(angles) < 30
+
+
+def test_angle_of_many_rows_is_scaled_from_few() -> None:
+    z, y = blobs(np.random.default_rng(1), 8000)
+    whole = direction_angle(lambda rows: mean_gap(z[rows], y[rows]), 8000, resamples=100, most=8000)
+    sizes = []
+
+    def few(rows: np.ndarray) -> np.ndarray:
+        sizes.append(len(rows))
+        return mean_gap(z[rows], y[rows])
+
+    assert direction_angle(few, 8000, resamples=100, most=500) == pytest.approx(whole, rel=0.15)
+    assert sizes == [8000] + [500] * 100
+
+
+def test_angle_is_that_between_known_vectors() -> None:
+    vectors = iter([np.array([2.0, 0]), np.array([1.0, 1]), np.array([0, 1.0]), np.array([-1.0, 0])])
+    assert direction_angle(lambda rows: next(vectors), 10, resamples=3, level=0.5) == pytest.approx(90)
+    assert direction_angle(lambda rows: np.array([0.1, 0.7], np.float32), 10) == pytest.approx(0, abs=1e-3)
+
+
+def test_draws_without_a_direction_do_not_count() -> None:
+    calls = []
+
+    def fails(rows: np.ndarray) -> np.ndarray:
+        calls.append(rows)
+        if len(calls) > 1 and len(calls) % 2:
+            raise DataError("expected images with it, got none")
+        return np.array([1.0, 0.0 if len(calls) == 1 else 1.0])
+
+    assert direction_angle(fails, 5) == pytest.approx(45)
+    assert len(calls) == 31
+
+
+def test_a_direction_that_no_draw_has_is_not_known() -> None:
+    def once(rows: np.ndarray) -> np.ndarray:
+        if len(np.unique(rows)) < 50:
+            raise DataError("expected images with it, got none")
+        return np.ones(2)
+
+    assert direction_angle(once, 50) == 90.0
+    assert direction_angle(lambda rows: np.zeros(2), 50) == 90.0
+    with pytest.raises(DataError):
+        direction_angle(lambda rows: once(rows[:10]), 50)
+
+
+def test_noise_is_far_from_itself_drawn_again() -> None:
+    z, y = blobs(np.random.default_rng(2), 200, d=256, gap=0.0)
+    assert 40 < direction_angle(lambda rows: mean_gap(z[rows], y[rows]), 200, seed=0) < 55
+
+
+def test_same_seed_same_angle() -> None:
+    z, y = blobs(np.random.default_rng(3), 100)
+    angles = [direction_angle(lambda rows: mean_gap(z[rows], y[rows]), 100, seed=seed) for seed in (1, 1, 2)]
+    assert angles[0] == angles[1] != angles[2]
+
+
+def test_images_needed_bring_the_angle_to_the_target() -> None:
+    z, y = blobs(np.random.default_rng(4), 40000)
+    estimate = lambda rows: mean_gap(z[rows], y[rows])  # noqa: E731
+    needed = images_needed(200, direction_angle(estimate, 200, resamples=200), target_degrees=10)
+    assert direction_angle(estimate, needed, resamples=200) == pytest.approx(10, rel=0.3)
+    assert images_needed(200, 20) == 200
+    assert images_needed(200, 10) < 200 < images_needed(200, 30)
+    assert images_needed(100, 179.0) == images_needed(100, 80.0)
