@@ -12,40 +12,13 @@ from latentlab.errors import DataError, UsageError
 MAXIMUM_ALPHAS = 200
 
 
-def move(z: np.ndarray, steps: Mapping[str, tuple[np.ndarray, float]]) -> np.ndarray:
-    """Move latents along directions: z' = z + Σᵢ αᵢvᵢ.
-
-    Args:
-        z: latents of shape (n, d).
-        steps: for each attribute its vector, of shape (d,), and α in class gaps; the order does not matter
-            beyond rounding.
-
-    Returns:
-        float32 of shape (n, d); with every α = 0 it is z.
-
-    Raises:
-        DataError: when a vector does not fit the latents.
-        UsageError: when an α is not a finite number.
-    """
-    total = np.zeros(z.shape[1], dtype=np.float64)
-    for name, (vector, alpha) in steps.items():
-        if vector.shape != z.shape[1:]:
-            raise DataError(
-                f"expected a direction of {z.shape[1]} values for {name!r}, got {vector.shape}; "
-                "it belongs to another model"
-            )
-        if not math.isfinite(alpha):
-            raise UsageError(f"expected a finite alpha for {name!r}, got {alpha}")
-        total += float(alpha) * vector.astype(np.float64)
-    return (z.astype(np.float64) + total).astype(np.float32)
-
-
-def sweep(z: np.ndarray, steps: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> np.ndarray:
+def sweep(z: np.ndarray, steps: Mapping[str, tuple[np.ndarray, Sequence[float] | np.ndarray]]) -> np.ndarray:
     """Move latents by each of k steps: z'ⱼ = z + Σᵢ αᵢⱼvᵢ.
 
     Args:
         z: latents of shape (n, d).
-        steps: for each attribute its vector, of shape (d,), and its alphas: k of them, or one that stays.
+        steps: for each attribute its vector, of shape (d,), and its alphas in class gaps: k of them, or one that
+            stays, for all latents alike; or of shape (n, k) or (n, 1), for each its own.
 
     Returns:
         float32 of shape (n, k, d).
@@ -54,16 +27,28 @@ def sweep(z: np.ndarray, steps: Mapping[str, tuple[np.ndarray, Sequence[float]]]
         DataError: when a vector does not fit the latents.
         UsageError: when an α is not a finite number, or attributes have different numbers of alphas.
     """
-    counts = {name: len(alphas) for name, (_, alphas) in steps.items()}
-    length = max(counts.values(), default=1)
-    for name, count in counts.items():
-        if count not in (1, length):
-            raise UsageError(f"expected 1 or {length} alphas for {name!r}, got {count}; give each attribute as many")
-    moved = [
-        move(z, {name: (vector, alphas[step if len(alphas) > 1 else 0]) for name, (vector, alphas) in steps.items()})
-        for step in range(length)
-    ]
-    return np.stack(moved, axis=1)
+    alphas = {name: np.atleast_2d(np.asarray(values, np.float64)) for name, (_, values) in steps.items()}
+    length = max((values.shape[1] for values in alphas.values()), default=1)
+    total = np.zeros((len(z), length, z.shape[1]))
+    for name, values in alphas.items():
+        vector = _checked(name, steps[name][0], z)
+        if values.shape[1] not in (1, length):
+            raise UsageError(
+                f"expected 1 or {length} alphas for {name!r}, got {values.shape[1]}; give each attribute as many"
+            )
+        if not np.isfinite(values).all():
+            raise UsageError(f"expected a finite alpha for {name!r}, got {values[~np.isfinite(values)][0]}")
+        total += values[..., None] * vector
+    return (z[:, None].astype(np.float64) + total).astype(np.float32)
+
+
+def _checked(name: str, vector: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """A vector as float64, when it fits latents of shape (n, d)."""
+    if vector.shape != z.shape[1:]:
+        raise DataError(
+            f"expected a direction of {z.shape[1]} values for {name!r}, got {vector.shape}; it belongs to another model"
+        )
+    return vector.astype(np.float64)
 
 
 def parse_alphas(text: str) -> tuple[float, ...]:

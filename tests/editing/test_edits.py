@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from latentlab.editing.edits import move, parse_alphas, sweep
+from latentlab.editing.edits import parse_alphas, sweep
 from latentlab.errors import DataError, UsageError
 
 values = st.floats(-10, 10, width=32)
@@ -20,42 +20,42 @@ HAT = np.array([0.0, 0.5, 3.0, 0.0], dtype=np.float32)
 
 @given(latents, vectors, st.floats(-5, 5))
 def test_an_edit_and_its_inverse_come_back(z: np.ndarray, vector: np.ndarray, alpha: float) -> None:
-    moved = move(z, {"smile": (vector, alpha)})
+    moved = sweep(z, {"smile": (vector, [alpha])})[:, 0]
     assert moved.dtype == np.float32
     np.testing.assert_allclose(moved, z + alpha * vector, atol=1e-4)
-    np.testing.assert_allclose(move(moved, {"smile": (vector, -alpha)}), z, atol=1e-5)
+    np.testing.assert_allclose(sweep(moved, {"smile": (vector, [-alpha])})[:, 0], z, atol=1e-5)
 
 
 @given(latents, vectors)
 def test_no_step_changes_no_bit(z: np.ndarray, vector: np.ndarray) -> None:
-    np.testing.assert_array_equal(move(z, {"smile": (vector, 0.0)}), z)
-    np.testing.assert_array_equal(move(z, {}), z)
+    np.testing.assert_array_equal(sweep(z, {"smile": (vector, [0.0])})[:, 0], z)
+    np.testing.assert_array_equal(sweep(z, {})[:, 0], z)
 
 
-def test_several_attributes_add_up() -> None:
-    z = np.ones((2, 4), dtype=np.float32)
-    moved = move(z, {"smile": (SMILE, 1.5), "hat": (HAT, -2.0)})
-    np.testing.assert_allclose(moved, [[2.5, 3.0, -5.0, -0.5]] * 2)
-
-
-def test_sweep_is_one_edit_after_another() -> None:
+def test_several_attributes_add_up_step_by_step() -> None:
     z = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     swept = sweep(z, {"smile": (SMILE, (-1.0, 0.0, 2.0)), "hat": (HAT, (0.5,))})
     assert swept.shape == (3, 3, 4)
     for step, alpha in enumerate((-1.0, 0.0, 2.0)):
-        np.testing.assert_array_equal(swept[:, step], move(z, {"smile": (SMILE, alpha), "hat": (HAT, 0.5)}))
+        np.testing.assert_allclose(swept[:, step], z + alpha * SMILE + 0.5 * HAT, atol=1e-6)
     both = sweep(z, {"smile": (SMILE, (0.0, 1.0)), "hat": (HAT, (3.0, 4.0))})
-    np.testing.assert_array_equal(both[:, 1], move(z, {"smile": (SMILE, 1.0), "hat": (HAT, 4.0)}))
-    np.testing.assert_array_equal(sweep(z, {})[:, 0], z)
+    np.testing.assert_allclose(both[:, 1], z + SMILE + 4 * HAT, atol=1e-6)
+
+
+def test_every_latent_may_have_alphas_of_its_own() -> None:
+    z = np.zeros((3, 4), np.float32)
+    own = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    swept = sweep(z, {"smile": (SMILE, own), "hat": (HAT, own[:, :1])})
+    np.testing.assert_allclose(swept, own[..., None] * SMILE + own[:, :1, None] * HAT, atol=1e-6)
 
 
 def test_what_does_not_fit_is_refused() -> None:
     z = np.zeros((2, 4), dtype=np.float32)
     with pytest.raises(DataError, match="expected a direction of 4 values for 'smile'"):
-        move(z, {"smile": (np.zeros(3), 1.0)})
+        sweep(z, {"smile": (np.zeros(3), [1.0])})
     for alpha in (float("nan"), float("inf")):
         with pytest.raises(UsageError, match="finite alpha for 'smile'"):
-            move(z, {"smile": (SMILE, alpha)})
+            sweep(z, {"smile": (SMILE, [alpha])})
     for count in ((), (1.0, 2.0)):
         with pytest.raises(UsageError, match=r"expected 1 or 3 alphas for 'hat', got"):
             sweep(z, {"smile": (SMILE, (1.0, 2.0, 3.0)), "hat": (HAT, count)})

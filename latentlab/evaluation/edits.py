@@ -1,0 +1,182 @@
+"""How well edits work: how far α has to go, what else changes, and how far it may go.
+
+Judges are the readouts of the directions, fitted on other images. Each edit is read twice: on the latents it makes,
+and on what the encoder says of their pictures; so a direction that fails is told apart from a decoder that does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentlab.directions.direction import Direction
+from latentlab.errors import DataError, UsageError
+from latentlab.evaluation.identity import latent_spread, nearest_distance
+from latentlab.evaluation.leakage import Judge, Leakage, judge_attribute, stack_leakage
+from latentlab.evaluation.trial import SUCCESS, AttributeEdit, Codec, Trial, Yard, try_attribute
+from latentlab.latents.table import Latents
+from latentlab.runtime import Progress, silent
+from latentlab.statistics.covariance import Covariance, fit_covariance
+from latentlab.statistics.split import draw_order
+from latentlab.statistics.support import Support
+
+ALPHAS = (-4.0, -2.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 4.0)
+COUNT = 200
+
+
+@dataclass(frozen=True)
+class EditScores:
+    """How well edits work, attribute by attribute.
+
+    Args:
+        success: the share of images that an edit has to change.
+        attributes: one an attribute that could be judged, in the order of the directions.
+        latents: the leakage matrix at each attribute's `alpha_latents`, read from edited latents.
+        pictures: that at `alpha_pictures`, read from encode(decode(z')).
+        floor: that of α = 0 in pictures: what decode → encode alone does to the images without the attribute.
+        left_out: the reason for each direction that could not be judged.
+    """
+
+    success: float
+    attributes: tuple[AttributeEdit, ...]
+    latents: Leakage
+    pictures: Leakage
+    floor: Leakage
+    left_out: Mapping[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The attributes, in the order of rows and columns of the matrices."""
+        return [attribute.name for attribute in self.attributes]
+
+    def verdicts(self) -> list[str]:
+        """A line for each attribute, then one for each that was left out."""
+        reasons = [f"{name}: left out: {reason}" for name, reason in self.left_out.items()]
+        return [attribute.verdict(self.success) for attribute in self.attributes] + reasons
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row an attribute, for a table; None where there is nothing to say."""
+        return [
+            {
+                "attribute": one.name,
+                "judge_accuracy": one.accuracy,
+                "alpha_latents": one.alpha_latents,
+                "alpha_pictures": one.alpha_pictures,
+                "reached": one.reached,
+                "leak_latents": one.leak_latents,
+                "leak_pictures": one.leak_pictures,
+                "leak_name": one.leak_name,
+                "outside": one.outside,
+                "change": one.change,
+                "cycle": one.cycle,
+                "cycle_floor": one.cycle_floor,
+                "safe_low": one.safe.low,
+                "safe_high": one.safe.high,
+            }
+            for one in self.attributes
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """Everything as plain values for JSON; NaN becomes None."""
+        return {
+            "success": self.success,
+            "names": self.names,
+            "attributes": [
+                {**vars(one), "safe": vars(one.safe), "verdict": one.verdict(self.success)} for one in self.attributes
+            ],
+            **{
+                kind: {"gaps": _plain(matrix.gaps), "flips": _plain(matrix.flips)}
+                for kind, matrix in (("latents", self.latents), ("pictures", self.pictures), ("floor", self.floor))
+            },
+            "left_out": dict(self.left_out),
+        }
+
+
+def score_edits(
+    latents: Latents,
+    directions: Sequence[Direction],
+    *,
+    decode: Codec,
+    encode: Codec,
+    success: float = SUCCESS,
+    alphas: Sequence[float] = ALPHAS,
+    count: int = COUNT,
+    seed: int = 0,
+    covariance: Covariance | None = None,
+    progress: Progress = silent,
+) -> EditScores:
+    """Measure the edit z' = z + αv of each direction, on held-out images without its attribute.
+
+    Args:
+        latents: held-out images: neither directions nor readouts were made of them.
+        directions: with readouts; those without, or whose attribute is not labelled, are left out with the reason.
+        decode: latents (n, d) to pictures (n, c, h, w).
+        encode: pictures to latents (posterior means).
+        success: the share of images to change, between 0 and 1; leakage is compared at equal success.
+        alphas: in class gaps; 0 is added. The α of success is looked for up to the last, between them too.
+        count: images that each edit is tried on, at most.
+        seed: of the images chosen.
+        covariance: of the latents that the directions were found on; None takes that of `latents`.
+        progress: told of every attribute.
+
+    Returns:
+        The scores.
+
+    Raises:
+        UsageError: when `success` is not between 0 and 1, `count` is not positive, or no α is.
+        DataError: when a latent is not finite, or no direction can be judged.
+    """
+    grid = np.unique(np.append(np.asarray(alphas, np.float64), 0.0))
+    if not 0 < success < 1 or count < 1 or not np.isfinite(grid).all() or grid[-1] <= 0:
+        raise UsageError(
+            "expected a success between 0 and 1, at least 1 image and an α above 0, got "
+            f"success {success:g}, count {count}, alphas {', '.join(f'{alpha:g}' for alpha in alphas)}"
+        )
+    if not np.isfinite(latents.mean).all():
+        raise DataError("expected finite latents to edit, got NaN or infinity; encode them again or leave those out")
+    found = {one.name: judge_attribute(one, latents) for one in directions}
+    judges = [judge for judge in found.values() if isinstance(judge, Judge)]
+    left_out = {name: reason for name, reason in found.items() if isinstance(reason, str)}
+    if not judges:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items()) or "no directions"
+        raise DataError(f"expected a direction that held-out images can judge, got none: {reasons}")
+    support = Support(latents.mean, fit_covariance(latents.mean) if covariance is None else covariance)
+    spread = latent_spread(latents.mean)
+    order = draw_order(latents.ids, seed)
+    yard = Yard(support, spread, nearest_distance(latents.mean[np.argsort(order, kind="stable")], spread))
+    vectors = {one.name: one.vector for one in directions}
+    tried = []
+    for number, judge in enumerate(judges):
+        progress("score edits", number, len(judges))
+        without = np.flatnonzero(latents.truth(judge.name) == 0)
+        rows = without[np.argsort(order[without], kind="stable")][:count]
+        trial = Trial(latents.mean[rows], vectors[judge.name], tuple(judges), number, decode, encode)
+        tried.append(try_attribute(trial, grid.tolist(), success, yard, _others(latents, judges, number)))
+    progress("score edits", len(judges), len(judges))
+    return EditScores(
+        success=success,
+        attributes=tuple(attribute for attribute, *_ in tried),
+        latents=stack_leakage([row for _, row, _, _ in tried]),
+        pictures=stack_leakage([row for _, _, row, _ in tried]),
+        floor=stack_leakage([row for *_, row in tried]),
+        left_out=left_out,
+    )
+
+
+def _others(latents: Latents, judges: Sequence[Judge], number: int) -> list[int]:
+    """The judges whose attributes should stay: fair ones, and no other class where a class is changed."""
+    exclusive = set(latents.classes) - set(latents.attributes)
+    changes_class = judges[number].name in exclusive
+    return [
+        k
+        for k, judge in enumerate(judges)
+        if k != number and judge.fair and not (changes_class and judge.name in exclusive)
+    ]
+
+
+def _plain(matrix: np.ndarray) -> list[list[float | None]]:
+    """Rows of numbers for JSON, None for NaN."""
+    return [[float(value) if np.isfinite(value) else None for value in row] for row in matrix]
