@@ -22,7 +22,14 @@ COMMANDS = sorted(
         if command and not PLACEHOLDERS.search(command)
     }
 )
-SLOW = {"latentlab map", "latentlab report"}
+SLOW = {
+    "latentlab map",
+    "latentlab report",
+    "latentlab attrs --compare",
+    "latentlab score edits",
+    "latentlab score edits --model faces",
+    "latentlab score paths",
+}
 
 
 @pytest.mark.parametrize(

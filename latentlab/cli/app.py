@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from latentlab.errors import LatentlabError, UsageError, unknown_name
 
 # A command lives in the module and the function of its name, and is imported when it is asked for: to read the
-# options of twelve commands takes longer than all the rest of `latentlab --help`.
+# options of thirteen commands takes longer than all the rest of `latentlab --help`.
 COMMANDS = {
     "models": "List the models that come with latentlab.",
     "info": "Show what a model is and knows.",
@@ -29,6 +29,7 @@ COMMANDS = {
     "reconstruct": "Show images beside their reconstructions.",
     "traverse": "Move along one latent axis at a time.",
     "map": "Draw a map of the latent space.",
+    "score": "Measure how well edits or paths work.",
     "report": "Put everything on one page.",
 }
 # Expressions may begin with a minus, which is no option then.
@@ -97,7 +98,8 @@ def _one_line(ctx: Any) -> Iterator[None]:
     except LatentlabError as error:
         # A stopped training is what was asked for, and says so itself.
         prefix = "" if error.exit_code == INTERRUPTED else "error: "
-        typer.echo(f"{prefix}{' '.join(str(error).split())}", err=True)
+        message = str(error) if error.has_layout else " ".join(str(error).split())
+        typer.echo(f"{prefix}{message}", err=True)
         raise typer.Exit(error.exit_code) from error
     except WRONG_WORDS as error:
         command = (error.ctx or ctx).command_path

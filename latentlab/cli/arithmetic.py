@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,6 +30,20 @@ def arithmetic(
     count: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many images are moved, where the result is a direction.")
     ] = 6,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Save the direction as an attribute of this name, for edit --directions.",
+            show_default=False,
+        ),
+    ] = None,
+    directions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Directions to calculate with: .safetensors, .json or .npy.", show_default=False
+        ),
+    ] = None,
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
@@ -46,8 +61,9 @@ def arithmetic(
     """Calculate with latents.
 
     A bare attribute or class is its direction; mean(…), an image file, @12, random and mean are places.
+    mean(beard, not glasses) is the mean of the images with a beard and without glasses.
     """
-    from latentlab.cli.input import open_lab, read_data
+    from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of
     from latentlab.cli.output import Output, check_folder
     from latentlab.directions.algebra import parse
     from latentlab.editing.edits import parse_alphas
@@ -57,20 +73,27 @@ def arithmetic(
     names = property_names(name_texts(parse(expression)))
     check_folder(out)
     output = Output(quiet, as_json, open_page)
+    if directions is not None and model is None:
+        model = owner(directions)
     lab = open_lab(output, model, device, names, data)
+    known = None if directions is None else read_vectors_of(output, directions, lab)
     images = read_data(
         output, data, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
-    output.result(lab.arithmetic(expression, data=images, alphas=alphas, count=count, seed=seed), out)
+    result = lab.arithmetic(expression, name=name, data=images, directions=known, alphas=alphas, count=count, seed=seed)
+    output.result(result, out)
 
 
 def name_texts(node: Node) -> Iterator[str]:
     """The names in an expression, in the order of the text."""
-    from latentlab.directions.algebra import Name, Scaled
+    from latentlab.directions.algebra import Mean, Name, Scaled
 
     if isinstance(node, Name):
         yield node.text
+    elif isinstance(node, Mean):
+        for name, _ in node.parts:
+            yield name.text
     elif isinstance(node, Scaled):
         yield from name_texts(node.part)
     else:

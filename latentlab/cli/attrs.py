@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +12,21 @@ from latentlab.cli import option
 
 if TYPE_CHECKING:
     from latentlab.directions.direction import Direction
+    from latentlab.evaluation.edits import AttributeEdit
+    from latentlab.lab.attribute import Attributes
+
+
+class Method(StrEnum):
+    """Ways to find directions."""
+
+    MEAN = "mean"
+    BALANCED = "balanced"
+    REGRESSION = "regression"
+    LOGISTIC = "logistic"
+    LDA = "lda"
+    ZERO_LEAK = "zero-leak"
+    PCA = "pca"
+    JACOBIAN = "jacobian"
 
 
 def attrs(
@@ -21,7 +38,18 @@ def attrs(
             show_default=False,
         ),
     ] = None,
-    method: Annotated[str, typer.Option(metavar="METHOD", help="The estimator.")] = "mean",
+    method: Annotated[
+        Method, typer.Option(help="The estimator; pca and jacobian find directions that nobody named.")
+    ] = Method.MEAN,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Rank all estimators on this model and these images.")
+    ] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the directions for other programs too: .json or .npy.", show_default=False
+        ),
+    ] = None,
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
@@ -41,11 +69,14 @@ def attrs(
 ) -> None:
     """Find attribute vectors in labelled images.
 
-    v = mean(z with) − mean(z without), with counts and the AUC on held-out images. Without --data, those that the model
+    v = mean(z with) − mean(z without), or another --method. How far to trust each is measured on held-out images: how
+    well it is read, how far an edit has to go, and what else it changes. Without --data, the directions that the model
     carries are shown.
     """
     from latentlab.cli.input import open_lab, read_data
-    from latentlab.cli.output import Output, check_folder
+    from latentlab.cli.output import Output, check_folder, shown
+    from latentlab.directions.exchange import export_directions
+    from latentlab.lab.comparison import HEADERS, ranking_row
 
     check_folder(out)
     output = Output(quiet, as_json, open_page)
@@ -54,19 +85,39 @@ def attrs(
         output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
+    if compare:
+        with output.progress() as progress:
+            comparison = lab.compare_estimators(labelled, attr, seed=seed, progress=progress)
+        output.result(comparison, out, table=(HEADERS, [ranking_row(one) for one in comparison.ranked]))
+        return
     with output.progress() as progress:
-        result = lab.attrs(labelled, attr, method=method, seed=seed, progress=progress)
-    output.result(result, out, table=(COLUMNS, [row(direction) for direction in result.directions]))
+        result = lab.attrs(labelled, attr, method=method.value, seed=seed, progress=progress)
+    if export is not None:
+        written = export_directions(
+            export, result.directions, checkpoint=lab.checkpoint, data=result.data, covariance=result.covariance
+        )
+        output.note(f"exported to {', '.join(shown(path) for path in written)}")
+    output.result(result, out, table=(COLUMNS, rows(result)))
 
 
-COLUMNS = ["attribute", "with", "without", "AUC", "95 % interval", "held out", "gap"]
+COLUMNS = ["attribute", "with", "without", "AUC", "95 %", "within", "p", "α for 90 %", "leak", "into", "safe α"]
 
 
-def row(direction: Direction) -> list[object]:
-    """One direction as a line of the table."""
-    auc = None if direction.auc is None else f"{direction.auc:.3f}"
+def rows(result: Attributes) -> list[list[object]]:
+    """Each direction as a line of the table."""
+    edits = {} if result.quality is None else {one.name: one for one in result.quality.attributes}
+    return [row(direction, edits.get(direction.name)) for direction in result.directions]
+
+
+def row(direction: Direction, edit: AttributeEdit | None) -> list[object]:
+    """One direction as a line of the table, with what its edit does where that was measured."""
     interval = None if direction.auc_interval is None else "{:.3f} to {:.3f}".format(*direction.auc_interval)
+    leak = edit and edit.leak_pictures
     return [
-        direction.name, direction.positives, direction.negatives, auc, interval, direction.probe_images,
-        f"{direction.gap:.2f}",
+        direction.name, direction.positives, direction.negatives,
+        None if direction.auc is None else f"{direction.auc:.3f}", interval,
+        None if direction.angle_degrees is None else f"{direction.angle_degrees:.0f}°",
+        None if direction.p_value is None else f"{direction.p_value:.3f}",
+        None if edit is None or edit.alpha_pictures is None else f"{edit.alpha_pictures:.2f}",
+        None if leak is None else f"{leak:+.2f}", (edit and edit.leak_name) or None, edit and str(edit.safe),
     ]  # fmt: skip

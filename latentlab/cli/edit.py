@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,15 @@ import typer
 from latentlab.cli import option
 
 DEFAULT_ALPHA = "1.5"
+
+
+class Unit(StrEnum):
+    """What an α of 1 comes to."""
+
+    GAP = "gap"
+    SD = "sd"
+    LOGIT = "logit"
+    TARGET = "target"
 
 
 def edit(
@@ -28,14 +38,46 @@ def edit(
         list[str] | None,
         typer.Option(
             metavar="ALPHA",
-            help="How far, in class gaps: 1.5, or 0,1,2, or -2:2:9 (from, to, count). One for all, or one for each "
-            f"--attr in order.  [default: {DEFAULT_ALPHA}]",
+            help="How far: 1.5, or 0,1,2, or -2:2:9 (from, to, count). One for all, or one for each "
+            f"--attr in order.  [default: {DEFAULT_ALPHA}, or 1 to the target]",
             show_default=False,
+        ),
+    ] = None,
+    unit: Annotated[
+        Unit,
+        typer.Option(
+            help="Of α: the gap between the class means, a standard deviation of the latents, a logit of the readout, "
+            "or the way to --target."
+        ),
+    ] = Unit.GAP,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="The probability that the readout shall give, with --unit target.", show_default=False
+        ),
+    ] = None,
+    level: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=P",
+            help="Bring an attribute to a level, as in smile=.9, on every image; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES", help="Attributes that stay as they are, with commas between them.", show_default=False
         ),
     ] = None,
     directions: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A directions file that attrs wrote for this model.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Directions of this model: .safetensors or .json from attrs, or .npy.",
+            show_default=False,
+        ),
     ] = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many images, where no files are given.")] = 8,
     model: option.Model = None,
@@ -56,21 +98,22 @@ def edit(
 
     z' = z + αv, where α = 1 is the gap between the means with and without the attribute.
     """
-    from latentlab.cli.input import open_lab, read_data
+    from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of, require
     from latentlab.cli.output import Output, check_folder
 
-    changes = pair(attr or [], alpha or [])
+    levels = read_levels(level or [])
+    require((unit is Unit.TARGET) == (target is not None), "expected --unit target and --target P together, got one")
+    if target is not None:
+        levels |= dict.fromkeys(attr or [], target)
+    changes = pair(attr or [], alpha or ["1"] * (unit is Unit.TARGET), optional=bool(levels))
+    kept = [name.strip() for names in keep or [] for name in names.split(",") if name.strip()]
     check_folder(out)
     output = Output(quiet, as_json, open_page)
     source = data
     if directions is not None and model is None:
         model = owner(directions)
-    lab = open_lab(output, model, device, changes, source)
-    known = None
-    if directions is not None:
-        from latentlab.directions.file import read_directions
-
-        known = {direction.name: direction for direction in read_directions(directions, lab.checkpoint).directions}
+    lab = open_lab(output, model, device, [*changes, *levels, *kept], source)
+    known = None if directions is None else read_vectors_of(output, directions, lab)
     labelled = read_data(
         output, source, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
@@ -78,6 +121,9 @@ def edit(
     result = lab.edit(
         lab.read_images(images) if images else None,
         changes,
+        keep=kept,
+        unit=Unit.GAP.value if unit is Unit.TARGET else unit.value,
+        levels=levels,
         names=[path.name for path in images] if images else None,
         data=labelled,
         directions=known,
@@ -87,8 +133,36 @@ def edit(
     output.result(result, out)
 
 
-def pair(attributes: Sequence[str], alphas: Sequence[str]) -> dict[str, tuple[float, ...]]:
+def read_levels(texts: Sequence[str]) -> dict[str, float]:
+    """Read levels such as `smile=.9`.
+
+    Raises:
+        UsageError: when one is no name with a number, or a name comes twice.
+
+    >>> read_levels(["smile=.9", "hat=.1"])
+    {'smile': 0.9, 'hat': 0.1}
+    """
+    from latentlab.cli.input import require
+
+    levels: dict[str, float] = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            levels[name.strip()] = float(number)
+        except ValueError:
+            name = ""
+        require(bool(name.strip()), f"expected --set NAME=LEVEL, such as smile=.9, got {text!r}")
+    require(len(levels) == len(texts), "expected each name once in --set, got one twice")
+    return levels
+
+
+def pair(attributes: Sequence[str], alphas: Sequence[str], optional: bool = False) -> dict[str, tuple[float, ...]]:
     """Give each attribute its α: in order, or one α for all.
+
+    Args:
+        attributes: their names.
+        alphas: as they were typed; none for the default.
+        optional: whether there may be no attribute, since something else is changed.
 
     Raises:
         UsageError: when there is no attribute, one twice, an α that does not parse, or another number of α.
@@ -100,7 +174,8 @@ def pair(attributes: Sequence[str], alphas: Sequence[str]) -> dict[str, tuple[fl
     from latentlab.editing.edits import parse_alphas
 
     require(
-        bool(attributes), "expected at least one attribute to change, got none; for example --attr smile --alpha 1.5"
+        bool(attributes) or optional,
+        "expected at least one attribute to change, got none; for example --attr smile --alpha 1.5",
     )
     twice = [name for name in attributes if attributes.count(name) > 1]
     require(not twice, f"expected each --attr once, got {twice[0] if twice else ''!r} twice; add its alphas up")
@@ -112,19 +187,3 @@ def pair(attributes: Sequence[str], alphas: Sequence[str]) -> dict[str, tuple[fl
     if len(parsed) == 1:
         parsed *= len(attributes)
     return dict(zip(attributes, parsed, strict=True))
-
-
-def owner(directions: Path) -> str:
-    """The bundled model that a directions file belongs to.
-
-    Raises:
-        UsageError: when it belongs to none of them.
-    """
-    from latentlab.cli.input import require
-    from latentlab.directions.file import read_directions
-    from latentlab.runs.bundled import bundled_cards
-
-    checkpoint = read_directions(directions).checkpoint
-    found = [card["name"] for card in bundled_cards() if card["checkpoint"] == checkpoint]
-    require(bool(found), f"{directions} belongs to no bundled model; give the one that it was made for with --model")
-    return found[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import UsageError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from latentlab.cli.option import Split
     from latentlab.cli.output import Output
     from latentlab.data.dataset import Dataset
+    from latentlab.directions.direction import Direction
     from latentlab.lab.lab import Lab
 
 SHOWN_SKIPPED = 3
@@ -70,6 +72,35 @@ def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | No
     of = "" if data.split == "all" else f" of the {data.split} split"
     output.line(f"data: {source}, {_count(len(data), 'image')}{of}")
     return data
+
+
+def owner(path: Path) -> str:
+    """The bundled model that a file of directions belongs to.
+
+    Raises:
+        UsageError: when it belongs to none of them, or does not say.
+    """
+    from latentlab.directions.exchange import read_vectors
+    from latentlab.runs.bundled import bundled_cards
+
+    checkpoint = read_vectors(path).checkpoint
+    found = [card["name"] for card in bundled_cards() if card["checkpoint"] == checkpoint]
+    require(bool(found), f"{path} belongs to no bundled model; give the one that it was made for with --model")
+    return found[0]
+
+
+def read_vectors_of(output: Output, path: Path, lab: Lab) -> dict[str, Direction]:
+    """The directions of a file, by name; what its reader should be told becomes a note.
+
+    Raises:
+        FileFormatError: when it is not whole, or belongs to another model.
+    """
+    from latentlab.directions.exchange import read_vectors
+
+    stored = read_vectors(path, lab.checkpoint, lab.latent.size)
+    for note in stored.notes:
+        output.note(note)
+    return {direction.name: direction for direction in stored.directions}
 
 
 def require(condition: bool, message: str) -> None:

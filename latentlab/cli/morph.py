@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,15 @@ class Path(StrEnum):
 
     LINE = "line"
     SLERP = "slerp"
+    PRESERVING = "preserving"
+    GEODESIC = "geodesic"
+
+
+class Speed(StrEnum):
+    """How frames are spread along a path."""
+
+    LATENT = "latent"
+    EVEN = "even"
 
 
 class Start(StrEnum):
@@ -42,7 +51,16 @@ def morph(
         ),
     ],
     steps: Annotated[int, typer.Option(metavar="N", help="Frames in all, the ends included.")] = 16,
-    path: Annotated[Path, typer.Option(help="Straight, or turning about the mean of all latents.")] = Path.LINE,
+    path: Annotated[
+        Path,
+        typer.Option(
+            help="Straight, turning about the mean of all latents, as spread as latents are, or shortest in pictures."
+        ),
+    ] = Path.LINE,
+    speed: Annotated[
+        Speed, typer.Option(help="Even steps in the latent space, or steps that change the picture evenly.")
+    ] = Speed.LATENT,
+    compare: Annotated[bool, typer.Option("--compare", help="All kinds of path, one above the other.")] = False,
     start: Annotated[
         Start, typer.Option("--from", help="Ends are the means of their class, or one image of it.")
     ] = Start.MEAN,
@@ -64,13 +82,15 @@ def morph(
 ) -> None:
     """Walk from one place to another.
 
-    Every step is decoded: a strip, an animation, and a page to scrub through.
+    Every step is decoded: a strip, an animation, and a page to scrub through. With --compare all kinds of path and
+    their scores, and whether the shortest one is worth its time.
     """
     from latentlab.cli.input import open_lab, read_data, require
     from latentlab.cli.output import Output, check_folder
     from latentlab.lab.end import property_names
 
     require(len(ends) > 1, f"expected at least two ends, got {len(ends)}; for example morph 1 7")
+    require(not compare or path is Path.LINE, f"expected either --compare or --path {path.value}, got both")
     check_folder(out)
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device, property_names(ends), data)
@@ -78,13 +98,15 @@ def morph(
         output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
-    result = lab.morph(
-        *ends,
-        steps=steps,
-        path=path.value,
-        exemplar=start is Start.EXEMPLAR,
-        format=format.value,
-        data=images,
-        seed=seed,
-    )
+    wanted: dict[str, Any] = {
+        "steps": steps, "speed": speed.value, "exemplar": start is Start.EXEMPLAR, "format": format.value,
+        "data": images, "seed": seed,
+    }  # fmt: skip
+    if not compare:
+        output.result(lab.morph(*ends, path=path.value, **wanted), out)
+        return
+    from latentlab.lab.morph_comparison import compare_paths
+
+    with output.progress() as progress:
+        result = compare_paths(lab, ends, progress=progress, **wanted)
     output.result(result, out)

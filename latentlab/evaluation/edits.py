@@ -16,6 +16,7 @@ from latentlab.directions.direction import Direction
 from latentlab.errors import DataError, UsageError
 from latentlab.evaluation.identity import latent_spread, nearest_distance
 from latentlab.evaluation.leakage import Judge, Leakage, judge_attribute, stack_leakage
+from latentlab.evaluation.safe import SafeRange
 from latentlab.evaluation.trial import SUCCESS, AttributeEdit, Codec, Trial, Yard, try_attribute
 from latentlab.latents.table import Latents
 from latentlab.runtime import Progress, silent
@@ -52,32 +53,10 @@ class EditScores:
         """The attributes, in the order of rows and columns of the matrices."""
         return [attribute.name for attribute in self.attributes]
 
-    def verdicts(self) -> list[str]:
-        """A line for each attribute, then one for each that was left out."""
-        reasons = [f"{name}: left out: {reason}" for name, reason in self.left_out.items()]
-        return [attribute.verdict(self.success) for attribute in self.attributes] + reasons
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One flat row an attribute, for a table; None where there is nothing to say."""
-        return [
-            {
-                "attribute": one.name,
-                "judge_accuracy": one.accuracy,
-                "alpha_latents": one.alpha_latents,
-                "alpha_pictures": one.alpha_pictures,
-                "reached": one.reached,
-                "leak_latents": one.leak_latents,
-                "leak_pictures": one.leak_pictures,
-                "leak_name": one.leak_name,
-                "outside": one.outside,
-                "change": one.change,
-                "cycle": one.cycle,
-                "cycle_floor": one.cycle_floor,
-                "safe_low": one.safe.low,
-                "safe_high": one.safe.high,
-            }
-            for one in self.attributes
-        ]
+    def doubts(self) -> list[str]:
+        """A line for each attribute whose edit does not work as it should, and for each that was left out."""
+        failing = [one.verdict(self.success) for one in self.attributes if not one.works]
+        return failing + [f"{name}: left out: {reason}" for name, reason in self.left_out.items()]
 
     def record(self) -> dict[str, Any]:
         """Everything as plain values for JSON; NaN becomes None."""
@@ -93,6 +72,24 @@ class EditScores:
             },
             "left_out": dict(self.left_out),
         }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> EditScores:
+        """The scores that `record` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: when it is something else.
+        """
+        attributes = []
+        for one in record["attributes"]:
+            values = {name: value for name, value in one.items() if name != "verdict"}
+            curves = {name: tuple(values[name]) for name in ("alphas", "success_latents", "success_pictures")}
+            attributes.append(AttributeEdit(**{**values, **curves, "safe": SafeRange(**one["safe"])}))
+        matrices = {
+            kind: Leakage(np.array(record[kind]["gaps"], np.float64), np.array(record[kind]["flips"], np.float64))
+            for kind in ("latents", "pictures", "floor")
+        }
+        return cls(record["success"], tuple(attributes), left_out=record["left_out"], **matrices)
 
 
 def score_edits(

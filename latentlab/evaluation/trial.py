@@ -76,6 +76,11 @@ class AttributeEdit:
     cycle_floor: float
     safe: SafeRange
 
+    @property
+    def works(self) -> bool:
+        """Whether the edit can be judged, succeeds in pictures, and does so among the data."""
+        return self.fair and self.alpha_pictures is not None and self.alpha_pictures <= self.safe.high
+
     def verdict(self, success: float = SUCCESS) -> str:
         """What to make of it, in one line."""
         reach = f"{_percent(success)} of the images"

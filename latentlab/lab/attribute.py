@@ -9,23 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentlab.directions import AXES
 from latentlab.directions.direction import Direction
-from latentlab.directions.estimate import estimate_directions
-from latentlab.directions.file import write_directions
+from latentlab.directions.discover import discover_directions
+from latentlab.directions.estimate import Estimate, estimate_directions
+from latentlab.directions.file import directions_bytes
 from latentlab.errors import CapabilityError, DataError, unknown_name
+from latentlab.evaluation.edits import EditScores
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line
 from latentlab.lab.result import save as save_result
+from latentlab.lab.score import measure
+from latentlab.latents.fingerprint import fingerprint
+from latentlab.latents.metric import decoder_metric
 from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, silent
+from latentlab.statistics.bootstrap import LARGEST_ANGLE_DEGREES, images_needed
+from latentlab.statistics.probe import auc
+from latentlab.statistics.split import draw_order, split_rows
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
+    from latentlab.latents.table import Latents
     from latentlab.report.page import Section
+    from latentlab.statistics.covariance import Covariance
 
 DIRECTIONS = "directions.safetensors"
+# The share of labelled images that judge directions and readouts found in the others.
+JUDGES = 0.25
+# Images that each edit is tried on: enough for shares to a few percent.
+TRIED = 64
+# Beyond this probability a direction is no better than shuffled labels.
+CHANCE = 0.05
+# A direction that other images would turn further is not known well.
+DOUBTFUL_DEGREES = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +56,8 @@ class Attributes:
         with_images: the mean latent of the images with each, decoded, of shape (k, c, h, w).
         without_images: that of the images without.
         data: what they were found from.
+        covariance: of the latents that they were found from.
+        quality: what edits along them do on held-out images; None where no image can judge.
     """
 
     origin: Origin
@@ -46,6 +67,8 @@ class Attributes:
     data: dict[str, Any]
     left_out: dict[str, str]
     scores: dict[str, Any]
+    covariance: Covariance | None = None
+    quality: EditScores | None = None
     notes: list[str] = field(default_factory=list)
 
     __repr__ = one_line
@@ -86,6 +109,7 @@ class Attributes:
     def sections(self) -> list[Section]:
         """The table."""
         from latentlab.report.sections.attributes import AttributeRow, attributes_section
+        from latentlab.report.sections.quality import quality_section
 
         rows = [
             AttributeRow(
@@ -95,20 +119,22 @@ class Attributes:
                 auc=direction.auc,
                 auc_interval=direction.auc_interval,
                 gap=direction.gap,
+                angle_degrees=direction.angle_degrees,
+                p_value=direction.p_value,
                 average_with=self.with_images[i],
                 average_without=self.without_images[i],
             )
             for i, direction in enumerate(self.directions)
         ]
-        return [attributes_section(rows, self.notes)]
+        parts = [attributes_section(rows, self.notes)]
+        return parts if self.quality is None else [*parts, quality_section(self.quality)]
 
     def save(self, folder: Path, invocation: str | None = None) -> list[Path]:
         """Write page, pictures, record, and the directions file that `edit --directions` takes."""
-        paths = save_result(self, folder, invocation)
-        path = write_directions(
-            Path(folder) / DIRECTIONS, self.directions, checkpoint=self.origin.checkpoint, data=self.data
+        content = directions_bytes(
+            self.directions, checkpoint=self.origin.checkpoint, data=self.data, covariance=self.covariance
         )
-        return [*paths, path]
+        return save_result(self, folder, invocation, {DIRECTIONS: content})
 
 
 def attribute_directions(
@@ -117,60 +143,159 @@ def attribute_directions(
     names: Sequence[str] | None = None,
     *,
     method: str = "mean",
+    quality: bool = True,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Attributes:
     """Find the direction of each attribute and class in labelled images, or show those that the run carries.
 
+    Three quarters of the images find directions and fit readouts, a quarter judges both.
+
     Args:
         lab: the model.
-        data: labelled images; None for the run's own directions.
+        data: labelled images; None for the run's own directions, or its gallery where another method is asked for.
         names: attributes or classes; None for all.
-        method: a name in ESTIMATORS.
+        method: a name in ESTIMATORS, or in AXES for directions that nobody named.
+        quality: whether edits are tried on the images that judge.
         seed: of the splits.
-        progress: told of the encoding.
+        progress: told of the work.
 
     Raises:
         CapabilityError: when there are neither data nor directions.
         UnknownNameError, DataError: for a name that is not known, or has too few images with or without it.
     """
-    if data is None:
-        if not lab.directions:
-            raise CapabilityError(f"{lab.name} carries no directions; give labelled images with --data")
-        chosen = [_own(lab, name) for name in names] if names else list(lab.directions.values())
-        found, left_out = chosen, {}
+    if data is None and method == "mean":
+        found, judges = _carried(lab, names), lab.gallery
+        estimate = Estimate(tuple(found), covariance=lab.run.covariance)
         described: dict[str, Any] = {"source": "the run's own"}
         notes = [f"these directions came with {lab.name}; --data finds new ones from labelled images"]
     else:
-        latents = lab.encode_data(data, progress)
-        asked = None if names is None else [match_name(name, latents.property_names()) or name for name in names]
-        estimate = estimate_directions(latents, names=asked, method=method, seed=seed)
-        found, left_out = list(estimate.directions), dict(estimate.left_out)
-        if not found:
-            raise DataError("; ".join(left_out.values()))
-        described = {"source": data.source, "split": data.split, "images": len(data)}
-        notes = [f"left out {name}: {reason}" for name, reason in left_out.items()]
-    without, with_ = _averages(lab, found)
+        latents = lab.known() if data is None else lab.encode_data(data, progress)
+        described = describe_latents(lab, latents, data)
+        notes = [] if data is not None else [f"found in the gallery of {lab.name}: {len(latents)} test images"]
+        if method in AXES:
+            estimate, judges = discover_directions(latents, method, decoder_metric(lab.codec), seed=seed), None
+            notes += _tracks(estimate.directions, latents)
+        else:
+            known, judges = hold_out(latents, seed)
+            asked = None if names is None else [match_name(name, latents.property_names()) or name for name in names]
+            estimate = estimate_directions(known, judges, names=asked, method=method, seed=seed)
+        if not estimate.directions:
+            raise DataError("; ".join(estimate.left_out.values()))
+        notes += [f"left out {name}: {reason}" for name, reason in estimate.left_out.items()]
+    directions = list(estimate.directions)
+    measured = None
+    if quality and data is None and method == "mean" and names is None:
+        measured = _kept(lab)
+    elif quality and judges is not None:
+        measured = _measured(lab, judges, directions, seed, progress)
+    without, with_ = _averages(lab, directions)
     return Attributes(
-        origin=lab.origin("attrs", seed, data=described, names=[d.name for d in found], method=method),
-        directions=found,
+        origin=lab.origin("attrs", seed, data=described, names=[d.name for d in directions], method=method),
+        directions=directions,
         with_images=with_,
         without_images=without,
         data=described,
-        left_out=left_out,
+        left_out=dict(estimate.left_out),
         scores={
             d.name: {
                 "with": d.positives,
                 "without": d.negatives,
                 "auc": d.auc,
                 "auc_interval": d.auc_interval,
+                "accuracy": d.accuracy,
+                "angle_degrees": d.angle_degrees,
+                "p_value": d.p_value,
                 "gap": d.gap,
                 "held_out": d.probe_images,
             }
-            for d in found
-        },
-        notes=notes,
+            for d in directions
+        }
+        | ({} if measured is None else {"edits": measured.record()}),
+        notes=notes + [note for d in directions for note in doubts(d)],
+        covariance=estimate.covariance,
+        quality=measured,
     )
+
+
+def hold_out(latents: Latents, seed: int) -> tuple[Latents, Latents]:
+    """Three quarters of labelled latents, and the quarter that judges what is found in them.
+
+    Every row belongs to the stratum of the rarest property that it has, so that rare ones are in both parts.
+    """
+    truths = [latents.truth(name) for name in latents.property_names()]
+    strata = np.full(len(latents), -1)
+    for number in sorted(range(len(truths)), key=lambda i: -np.nansum(truths[i] == 1)):
+        strata[truths[number] == 1] = number
+    parts = split_rows(draw_order(latents.ids, seed), (1 - JUDGES, JUDGES), strata)
+    return latents.take(parts[0]), latents.take(parts[1])
+
+
+def describe_latents(lab: Lab, latents: Latents, data: Dataset | None) -> dict[str, Any]:
+    """Which images directions were found from."""
+    source = f"gallery of {lab.name}" if data is None else data.source
+    return {"source": source, "split": latents.split, "images": len(latents), "fingerprint": fingerprint(latents)}
+
+
+def doubts(direction: Direction) -> list[str]:
+    """In words, why a direction should not be trusted."""
+    said = []
+    if direction.p_value is not None and direction.p_value > CHANCE:
+        said.append(f"{direction.name}: no better than shuffled labels (p = {direction.p_value:.2f})")
+    images = min(direction.positives, direction.negatives)
+    angle = direction.angle_degrees
+    if angle is not None and angle > DOUBTFUL_DEGREES:
+        needed = images_needed(images, angle, DOUBTFUL_DEGREES)
+        enough = (
+            ""
+            if angle >= LARGEST_ANGLE_DEGREES
+            else f"; about {needed:,} of each kind would bring it to {DOUBTFUL_DEGREES:.0f}°"
+        )
+        said.append(
+            f"{direction.name}: other images would turn the direction by up to {angle:.0f}° (95 %), "
+            f"found from {direction.positives:,} with and {direction.negatives:,} without{enough}"
+        )
+    return said
+
+
+def _carried(lab: Lab, names: Sequence[str] | None) -> list[Direction]:
+    if not lab.directions:
+        raise CapabilityError(f"{lab.name} carries no directions; give labelled images with --data")
+    return [_own(lab, name) for name in names] if names else list(lab.directions.values())
+
+
+def _kept(lab: Lab) -> EditScores | None:
+    """What edits do along the run's own directions, as it was measured when the run was described."""
+    record = lab.metrics.get("edits")
+    return None if record is None else EditScores.from_record(record)
+
+
+def _measured(
+    lab: Lab, judges: Latents, directions: Sequence[Direction], seed: int, progress: Progress
+) -> EditScores | None:
+    """What edits do on held-out images; None where none of them can be judged."""
+    try:
+        return measure(lab, judges, directions, count=TRIED, seed=seed, progress=progress)
+    except DataError:
+        return None
+
+
+def _tracks(directions: Sequence[Direction], latents: Latents) -> list[str]:
+    """For each direction that nobody named, the attribute that goes with it most."""
+    said = []
+    for direction in directions:
+        along = latents.mean @ direction.vector
+        best, name = 0.0, ""
+        for candidate in latents.property_names():
+            truth = latents.truth(candidate)
+            known = ~np.isnan(truth)
+            if 0 < (truth[known] == 1).sum() < known.sum():
+                value = auc(along[known], truth[known])
+                if abs(value - 0.5) > abs(best - 0.5) or not name:
+                    best, name = value, candidate
+        if name:
+            said.append(f"{direction.name} goes most with {name} (AUC {best:.2f})")
+    return said
 
 
 def _own(lab: Lab, name: str) -> Direction:

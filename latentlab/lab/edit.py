@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.editing.edits import sweep
-from latentlab.errors import DataError, UsageError, unknown_name
+from latentlab.editing.unit import gaps_per_unit
+from latentlab.errors import DataError, UsageError
+from latentlab.lab.change import Change, find_changes, find_directions, find_steps
+from latentlab.lab.reach import Reach, find_reach, find_safe_range
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 
@@ -36,6 +38,7 @@ class Edit:
         attributes: what was changed.
         steps: a caption for each α.
         warnings: one an image, "" for none.
+        reach: for each step what the readouts say and how far it is from the data; none where that is not known.
     """
 
     origin: Origin
@@ -49,6 +52,7 @@ class Edit:
     scores: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    reach: list[dict[str, Any]] = field(default_factory=list)
 
     save = save
     __repr__ = one_line
@@ -95,7 +99,7 @@ class Edit:
             )
             for i, name in enumerate(self.names)
         ]
-        return [edit_section(rows, self.steps, self.title, self.scores, self.notes)]
+        return [edit_section(rows, self.steps, self.title, self.scores, self.notes, self.reach)]
 
 
 def edit_images(
@@ -103,6 +107,9 @@ def edit_images(
     images: Any,
     attributes: Mapping[str, Alpha],
     *,
+    keep: Sequence[str] = (),
+    unit: str = "gap",
+    levels: Mapping[str, float] | None = None,
     names: Sequence[str] | None = None,
     data: Dataset | None = None,
     directions: Mapping[str, Direction] | None = None,
@@ -114,25 +121,25 @@ def edit_images(
     Args:
         lab: the model.
         images: of shape (n, c, h, w) in [0, 1]; None takes gallery images (or those of `data`) without the attributes.
-        attributes: α of each attribute or class, in class gaps: a number, or several for a sweep.
+        attributes: α of each attribute or class: a number, or several for a sweep.
+        keep: attributes or classes whose readouts are to stay as they are.
+        unit: of α: `gap` (between the class means), `sd` (of the latents along the direction) or `logit` (of the
+            readout).
+        levels: for some attributes the probability that the readout gives at α = 1, image by image; α = 0.5 goes
+            half the way. An attribute that stands only here has α = 1.
         names: of the images given.
         data: images to edit where none are given; directions are found from it for names that the model lacks.
-        directions: those of a directions file, instead of the run's own.
+        directions: those of a directions file, which come before the run's own.
         count: how many images to take where none are given.
         seed: of which are taken.
 
     Raises:
-        LatentlabError: for an unknown attribute, an α that is not a number, images of another kind.
+        LatentlabError: for an unknown attribute, an α that is not a number, images of another kind, attributes that
+            cannot be kept, a level or a unit that cannot be had.
     """
-    if not attributes:
-        raise UsageError("expected at least one attribute to change; for example --attr smile --alpha 1.5")
-    if not isinstance(attributes, Mapping) or not all(isinstance(name, str) for name in attributes):
-        raise UsageError(f"expected attributes as names with alphas, such as {{'7': 1.5}}, got {attributes!r}")
-    found = {}
-    for asked in attributes:
-        direction = _direction(lab, asked, data, directions)
-        found[direction.name] = (direction, _alphas(attributes[asked]))
-    notes = [_weakness(direction) for direction, _ in found.values() if _weakness(direction)]
+    goals = dict(levels or {})
+    changes = find_changes(lab, attributes, goals, keep, data, directions, lab.covariance)
+    notes = [_weakness(change.direction) for change in changes if _weakness(change.direction)]
     if images is not None:
         given = lab.as_images(images)
         originals: np.ndarray | None = given
@@ -141,12 +148,12 @@ def edit_images(
         warnings = lab.stranger_notes(given, latents, shown)
     elif data is not None:
         table = lab.encode_data(data)
-        rows = _rows_without(table, list(found), [a for _, a in found.values()], count, seed)
+        rows = _rows_without(table, changes, count, seed)
         originals, latents = data.take(rows).images, table.mean[rows]
         shown, warnings = [str(name) for name in table.ids[rows]], []
     else:
         table = lab.known()
-        rows = _rows_without(table, list(found), [a for _, a in found.values()], count, seed)
+        rows = _rows_without(table, changes, count, seed)
         originals, latents = None, table.mean[rows]
         # The name by which the same image can be asked for again: `morph @12 7`.
         shown, warnings = [f"@{row}" for row in rows], []
@@ -154,85 +161,107 @@ def edit_images(
             f"these are test images as {lab.name} decodes them: it carries their latents, not their pixels; "
             "give image files or --data to see originals beside them"
         )
-    moved = sweep(latents, {name: (direction.vector, alphas) for name, (direction, alphas) in found.items()})
+    steps = find_steps(changes, latents, unit, lab.covariance)
+    moved = sweep(latents, steps)
     flat = moved.reshape(-1, moved.shape[-1])
-    pictures = lab.decode(flat).reshape(*moved.shape[:2], *lab.image.shape)
+    pictures = lab.decode(flat)
+    returned = lab.encode(pictures).reshape(moved.shape)
+    reach = find_reach(lab, moved, returned)
+    captions = [_caption(changes, step) for step in range(moved.shape[1])]
+    judges = [change.direction for change in changes] + find_directions(lab, keep, data, directions)
+    scores = _scores(moved[:, -1], returned[:, -1], judges)
+    if len(changes) == 1 and changes[0].level is None:
+        scores |= _safe(lab, latents, changes[0].direction, gaps_per_unit(unit, changes[0].direction, lab.covariance))
+    outside = [caption for caption, where in zip(captions, reach, strict=False) if not where.inside]
+    if outside:
+        notes.append(f"beyond the data: {', '.join(outside)}; there the model shows what it has never seen")
     return Edit(
         origin=lab.origin(
-            "edit", seed, attributes={name: list(alphas) for name, (_, alphas) in found.items()}, images=shown
+            "edit",
+            seed,
+            attributes={change.name: list(change.alphas) for change in changes},
+            levels=goals,
+            keep=list(keep),
+            unit=unit,
+            images=shown,
         ),
-        images=pictures,
+        images=pictures.reshape(*moved.shape[:2], *lab.image.shape),
         latents=moved,
         originals=originals,
         reconstructions=lab.decode(latents),
         names=shown,
-        attributes=list(found),
-        steps=_captions({name: alphas for name, (_, alphas) in found.items()}, moved.shape[1]),
-        scores=_scores(lab, flat, moved[:, -1], [direction for direction, _ in found.values()]),
+        attributes=[change.name for change in changes],
+        steps=captions,
+        scores=scores,
         notes=notes + [warning for warning in warnings if warning],
         warnings=warnings,
+        reach=_reach_table(captions, reach, moved, returned, judges),
     )
 
 
-def _direction(lab: Lab, asked: str, data: Dataset | None, directions: Mapping[str, Direction] | None) -> Direction:
-    if directions is not None:
-        name = match_name(asked, directions)
-        if name is None:
-            raise unknown_name("attribute or class", asked, directions)
-        return directions[name]
-    own = match_name(asked, lab.directions)
-    return lab.directions[own] if own is not None else lab.direction(asked, data)
-
-
-def _alphas(alpha: Alpha) -> tuple[float, ...]:
-    try:
-        values = (float(alpha),) if np.isscalar(alpha) else tuple(float(value) for value in alpha)  # type: ignore
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"expected a number for alpha, got {alpha!r}") from error
-    if not values or not np.isfinite(values).all():
-        raise UsageError(f"expected finite numbers for alpha, got {alpha!r}")
-    return values
-
-
-def _rows_without(
-    table: Latents, names: Sequence[str], alphas: Sequence[Sequence[float]], count: int, seed: int
-) -> np.ndarray:
+def _rows_without(table: Latents, changes: Sequence[Change], count: int, seed: int) -> np.ndarray:
     """Rows that an edit can show something on: without what is added, with what is taken away."""
     if count < 1:
         raise UsageError(f"expected at least one image, got --count {count}")
     fit = np.ones(len(table), bool)
-    for name, values in zip(names, alphas, strict=True):
-        if name in table.property_names() and not (min(values) < 0 < max(values)):
-            fit &= table.truth(name) == (0.0 if max(values) > 0 else 1.0)
+    for change in changes:
+        if change.name in table.property_names() and change.sign:
+            fit &= table.truth(change.name) == (0.0 if change.sign > 0 else 1.0)
     rows = np.flatnonzero(fit)
     if not len(rows):
-        raise DataError(f"expected images that {' and '.join(names)} can be changed on, got none among {len(table)}")
+        names = " and ".join(change.name for change in changes)
+        raise DataError(f"expected images that {names} can be changed on, got none among {len(table)}")
     return np.sort(np.random.default_rng(seed).permutation(rows)[:count])
 
 
-def _captions(alphas: Mapping[str, Sequence[float]], steps: int) -> list[str]:
-    """`α 1.5` for one attribute, `smile 1.5 · hat 1` for several."""
-    captions = []
-    for step in range(steps):
-        values = {name: values[step if len(values) > 1 else 0] for name, values in alphas.items()}
-        if len(values) == 1:
-            captions.append(f"α {next(iter(values.values())):+.3g}")
-        else:
-            captions.append(" · ".join(f"{name} {value:+.3g}" for name, value in values.items()))
-    return captions
+def _caption(changes: Sequence[Change], step: int) -> str:
+    """`α +1.5` for one attribute, `smile +1.5 · hat +1` for several."""
+    if len(changes) == 1 and changes[0].level is None:
+        return f"α {changes[0].caption(step)}"
+    return " · ".join(f"{change.name} {change.caption(step)}" for change in changes)
 
 
-def _scores(lab: Lab, moved: np.ndarray, last: np.ndarray, directions: Sequence[Direction]) -> dict[str, Any]:
-    """What the readouts say of the last step, after decode → encode: did the picture change, not only the latent."""
+def _scores(last: np.ndarray, returned: np.ndarray, judges: Sequence[Direction]) -> dict[str, Any]:
+    """What the readouts say of the last step, before and after decode → encode: did the picture change too."""
     scores: dict[str, Any] = {}
-    returned = lab.encode(lab.decode(last))
-    for direction in directions:
-        if direction.readout is None:
-            continue
-        for where, z in (("latent", last), ("decoded and encoded again", returned)):
-            share = float(((z @ direction.readout + direction.intercept) > 0).mean())
-            scores[f"read as {direction.name}, {where}"] = share
+    for direction in judges:
+        if direction.readout is not None:
+            for where, z in (("latent", last), ("decoded and encoded again", returned)):
+                scores[f"read as {direction.name}, {where}"] = _read_share(direction, z)
     return scores
+
+
+def _read_share(direction: Direction, z: np.ndarray) -> float:
+    """The share of latents of shape (n, d) that the readout takes for "with"."""
+    return float((z @ direction.readout + direction.intercept > 0).mean())
+
+
+def _safe(lab: Lab, latents: np.ndarray, direction: Direction, scale: float) -> dict[str, Any]:
+    """The range of α that stays among the data, in the unit in which α was given."""
+    found = find_safe_range(lab, latents, direction.vector)
+    return {} if found is None else {"safe α": str(found.scaled(1 / scale))}
+
+
+def _reach_table(
+    captions: Sequence[str],
+    reach: Sequence[Reach],
+    moved: np.ndarray,
+    returned: np.ndarray,
+    judges: Sequence[Direction],
+) -> list[dict[str, Any]]:
+    """Each step with what is read from its latents and pictures, and how far it is from the data."""
+    rows = []
+    for step, (caption, where) in enumerate(zip(captions, reach, strict=False)):
+        row: dict[str, Any] = {"step": caption}
+        for direction in judges:
+            if direction.readout is not None:
+                row[f"{direction.name} in latents"] = f"{_read_share(direction, moved[:, step]):.0%}"
+                row[f"{direction.name} in pictures"] = f"{_read_share(direction, returned[:, step]):.0%}"
+        row["further out than"] = f"{where.percentile:.0f} % of the data"
+        row["cycle error"] = where.cycle_error
+        row["among the data"] = where.inside
+        rows.append(row)
+    return rows
 
 
 def _weakness(direction: Direction) -> str:

@@ -21,19 +21,27 @@ if TYPE_CHECKING:
     from latentlab.directions.direction import Direction
     from latentlab.lab.arithmetic import Arithmetic
     from latentlab.lab.attribute import Attributes
+    from latentlab.lab.comparison import Comparison
     from latentlab.lab.edit import Edit
     from latentlab.lab.map import Map
     from latentlab.lab.morph import Morph
+    from latentlab.lab.morph_comparison import MorphComparison
+    from latentlab.lab.path_score import PathScore
     from latentlab.lab.reconstruction import Reconstruction
     from latentlab.lab.report import Report
     from latentlab.lab.result import Origin
     from latentlab.lab.sample import Samples
+    from latentlab.lab.score import EditScore
     from latentlab.lab.traversal import Traversal
     from latentlab.latents.table import Latents
+    from latentlab.statistics.covariance import Covariance
+    from latentlab.statistics.support import Support
 
 Alpha = float | Sequence[float]
 # Beyond this quantile of the losses of test images, an image is a stranger to the model.
 STRANGER = "0.99"
+# Draws of the prior that stand in for latents of images where none are known.
+PRIOR_DRAWS = 1_000
 
 
 def load(model: str | Path | None = None, device: str = "auto", *, names: Iterable[str] = ()) -> Lab:
@@ -127,6 +135,26 @@ class Lab:
         if self.gallery is None:
             return np.zeros(self.latent.size, np.float32)
         return self.gallery.mean.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @cached_property
+    def covariance(self) -> Covariance:
+        """How the latents of images lie; as the prior has it where none are known."""
+        from latentlab.statistics.covariance import Covariance, fit_covariance
+
+        if self.run.covariance is not None:
+            return self.run.covariance
+        if self.gallery is not None:
+            return fit_covariance(self.gallery.mean)
+        return Covariance(self.center, np.eye(self.latent.size, dtype=np.float32), 0)
+
+    @cached_property
+    def support(self) -> Support | None:
+        """Where the latents of images lie: those of the gallery, else draws of the prior, else None."""
+        from latentlab.statistics.support import Support
+
+        if self.gallery is not None:
+            return Support(self.gallery.mean, self.covariance)
+        return Support(self.draw(PRIOR_DRAWS), self.covariance) if self.probabilistic else None
 
     def __repr__(self) -> str:
         known = ", ".join(list(self.directions)[:12]) or "no names"
@@ -268,6 +296,20 @@ class Lab:
 
         return attribute_directions(self, data, names, **options)
 
+    def compare_estimators(
+        self, data: Dataset | None = None, names: Sequence[str] | None = None, **options: Any
+    ) -> Comparison:
+        """Estimators of attribute vectors side by side; see `lab.comparison`."""
+        from latentlab.lab.comparison import compare_estimators
+
+        return compare_estimators(self, data, names, **options)
+
+    def score_edits(self, names: Sequence[str] | None = None, **options: Any) -> EditScore:
+        """How well edits work, and what else they change; see `lab.score`."""
+        from latentlab.lab.score import score_model_edits
+
+        return score_model_edits(self, names, **options)
+
     def edit(self, images: Any = None, attributes: Mapping[str, Alpha] | None = None, **options: Any) -> Edit:
         """z' = z + αv for each image, one picture an α; see `lab.edit`."""
         from latentlab.lab.edit import edit_images
@@ -279,6 +321,18 @@ class Lab:
         from latentlab.lab.morph import morph
 
         return morph(self, ends, **options)
+
+    def compare_paths(self, *ends: str, **options: Any) -> MorphComparison:
+        """All kinds of path between the same ends; see `lab.morph_comparison`."""
+        from latentlab.lab.morph_comparison import compare_paths
+
+        return compare_paths(self, ends, **options)
+
+    def score_paths(self, **options: Any) -> PathScore:
+        """All kinds of path between pairs of images, scored; see `lab.path_score`."""
+        from latentlab.lab.path_score import score_model_paths
+
+        return score_model_paths(self, **options)
 
     def arithmetic(self, expression: str, **options: Any) -> Arithmetic:
         """Code-vector arithmetic such as `mean(7) - mean(1) + photo.png`; see `lab.arithmetic`."""

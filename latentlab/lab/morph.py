@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.editing.paths import key_frames, walk
+from latentlab.editing.walk import key_frames, walk, walk_evenly
 from latentlab.errors import UsageError
-from latentlab.evaluation.paths import cycle_error, frame_scores
-from latentlab.lab.end import resolve
+from latentlab.evaluation.paths import recommend, score_path
+from latentlab.lab.end import End, resolve
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
+from latentlab.latents.energy import decoder_energy
 from latentlab.picture.animation import animation_bytes
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 MOST_STEPS = 1000
 # Frames that a strip shows in one row.
 STRIP = 16
+# How frames are spread: evenly along the path in the latent space, or so that the picture changes evenly.
+SPEEDS = ("latent", "even")
+# Ends that differ by less, as a share of their length, are one image as far as float32 can tell.
+SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,7 @@ class Morph:
 
     def strip(self) -> np.ndarray:
         """At most sixteen frames, evenly spread."""
-        rows = np.linspace(0, len(self.images) - 1, min(STRIP, len(self.images))).round().astype(int)
-        return self.images[rows]
+        return self.images[strip_rows(len(self.images))]
 
     def pictures(self) -> dict[str, bytes]:
         """The strip and the animation."""
@@ -82,12 +87,18 @@ class Morph:
         return [morph_section(self.images, self.captions, self.ends, self.scores, self.notes)]
 
 
+def strip_rows(count: int, most: int = STRIP) -> np.ndarray:
+    """The frames that a strip shows, the first and the last among them."""
+    return np.linspace(0, count - 1, min(most, count)).round().astype(int)
+
+
 def morph(
     lab: Lab,
     ends: Sequence[str],
     *,
     steps: int = 16,
     path: str = "line",
+    speed: str = "latent",
     exemplar: bool = False,
     seed: int = 0,
     data: Dataset | None = None,
@@ -99,58 +110,115 @@ def morph(
         lab: the model.
         ends: two or more; see `lab.end.resolve`.
         steps: frames in all, ends included.
-        path: a name in PATHS; `slerp` turns about the mean of the aggregate posterior.
+        path: a name in PATHS; `slerp` and `preserving` go round the mean of the aggregate posterior, and `geodesic`,
+            the shortest path in pictures, is searched for, which takes seconds.
+        speed: `latent`, where frames are spread evenly along the path, or `even`, where the picture changes as much
+            from each to the next. A geodesic is always even.
         exemplar: begin and end at single images instead of class means.
         seed: of what is drawn.
         data: images for exemplars and rows.
         format: of the animation: gif, webp or apng.
 
     Returns:
-        The frames with their scores: length in image space, evenness of speed, cycle error.
+        The frames with their scores; see `evaluation.paths.score_path`.
 
     Raises:
-        LatentlabError: for an unknown name, too few ends or steps, or a path that is not known.
+        LatentlabError: for an unknown name, too few ends or steps, neighbouring ends that are one image, or a path
+            that is not known.
     """
-    from latentlab.picture.animation import FORMATS
-
-    if format not in FORMATS:
-        raise UsageError(f"expected a format of {', '.join(FORMATS)}, got {format!r}")
-    if not 2 <= steps <= MOST_STEPS:
-        raise UsageError(f"expected 2 to {MOST_STEPS} steps, got {steps}")
-    if len(ends) < 2:
-        raise UsageError(f"expected at least two ends, got {len(ends)}; for example morph 1 7")
-    # A seed for each end, so that `morph random random` has somewhere to go.
-    found = [resolve(lab, end, exemplar=exemplar, seed=seed + i, data=data) for i, end in enumerate(ends)]
-    latents = walk(np.stack([end.latent for end in found]), steps, path, lab.center)
+    check_request(ends, steps, speed, format)
+    found = find_ends(lab, ends, exemplar=exemplar, seed=seed, data=data)
+    latents, captions = take_walk(lab, found, steps, path, speed)
     images = lab.decode(latents)
-    names = [end.name for end in found]
-    scores: dict[str, Any] = {
-        **frame_scores(images),
-        "cycle_error": cycle_error(latents, lab.encode(images)),
-    }
-    notes = [end.note for end in found if end.note]
-    if exemplar and data is None:
-        notes.append(
-            f"the ends are {lab.name}'s own test images as it decodes them: it carries their latents, not their "
-            "pixels; --data shows the real ones' codes"
-        )
+    scores = score_frames(lab, latents, images)
+    notes = end_notes(lab, found, exemplar and data is None)
+    if path == "geodesic":
+        straight = take_walk(lab, found, steps, "line", speed)[0]
+        line = score_frames(lab, straight, lab.decode(straight))
+        notes.append(recommend({"line": line, "geodesic": scores}))
     return Morph(
-        origin=lab.origin("morph", seed, ends=list(ends), steps=steps, path=path, exemplar=exemplar),
+        origin=lab.origin("morph", seed, ends=list(ends), steps=steps, path=path, speed=speed, exemplar=exemplar),
         images=images,
         latents=latents,
-        captions=_captions(names, steps),
-        ends=names,
+        captions=captions,
+        ends=[end.name for end in found],
         scores=scores,
         notes=notes,
         format=format,
     )
 
 
-def _captions(names: list[str], steps: int) -> list[str]:
-    """How far each frame is from one end to the next."""
-    frames = key_frames(len(names), steps)
+def check_request(ends: Sequence[str], steps: int, speed: str, format: str) -> None:
+    """Refuse what cannot be walked before anything is looked up.
+
+    Raises:
+        UsageError: for too few ends, too few or too many steps, an unknown speed or format.
+    """
+    from latentlab.picture.animation import FORMATS
+
+    if format not in FORMATS:
+        raise UsageError(f"expected a format of {', '.join(FORMATS)}, got {format!r}")
+    if speed not in SPEEDS:
+        raise UsageError(f"expected a speed of {', '.join(SPEEDS)}, got {speed!r}")
+    if not 2 <= steps <= MOST_STEPS:
+        raise UsageError(f"expected 2 to {MOST_STEPS} steps, got {steps}")
+    if len(ends) < 2:
+        raise UsageError(f"expected at least two ends, got {len(ends)}; for example morph 1 7")
+
+
+def find_ends(
+    lab: Lab, ends: Sequence[str], *, exemplar: bool = False, seed: int = 0, data: Dataset | None = None
+) -> list[End]:
+    """Turn the names of ends into latents.
+
+    Raises:
+        UsageError: when two neighbours are one image.
+        LatentlabError: when a name stands for nothing here.
+    """
+    # A seed for each end, so that `morph random random` has somewhere to go.
+    found = [resolve(lab, end, exemplar=exemplar, seed=seed + i, data=data) for i, end in enumerate(ends)]
+    for one, other in pairwise(found):
+        apart = float(np.linalg.norm(one.latent.astype(np.float64) - other.latent))
+        if apart <= SAME * float(np.linalg.norm(one.latent)):
+            raise UsageError(
+                f"expected neighbouring ends that differ, got ends that are the same image: {one.name!r} and "
+                f"{other.name!r}; name another one"
+            )
+    return found
+
+
+def take_walk(lab: Lab, found: Sequence[End], steps: int, path: str, speed: str) -> tuple[np.ndarray, list[str]]:
+    """The latents of a walk, of shape (steps, d), and their captions."""
+    ends = np.stack([end.latent for end in found])
+    energy = decoder_energy(lab.codec) if path == "geodesic" else None
+    if speed == "even" or path == "geodesic":
+        latents, keys = walk_evenly(ends, steps, path, lab.decode, lab.center, energy)
+    else:
+        latents, keys = walk(ends, steps, path, lab.center), key_frames(len(ends), steps)
+    return latents, _captions([end.name for end in found], keys)
+
+
+def score_frames(lab: Lab, latents: np.ndarray, images: np.ndarray) -> dict[str, Any]:
+    """The scores of a walk; how far it is from the data only where the model carries latents of images."""
+    support = None if lab.gallery is None else lab.support
+    return dict(score_path(latents, images, lab.encode(images), support))
+
+
+def end_notes(lab: Lab, found: Sequence[End], decoded: bool) -> list[str]:
+    """What the user should know about the ends."""
+    notes = [end.note for end in found if end.note]
+    if decoded:
+        notes.append(
+            f"the ends are {lab.name}'s own test images as it decodes them: it carries their latents, not their "
+            "pixels; --data shows the real ones' codes"
+        )
+    return notes
+
+
+def _captions(names: list[str], frames: Sequence[int]) -> list[str]:
+    """How far each frame is from one end to the next; the ends come at `frames`."""
     captions = []
-    for step in range(steps):
+    for step in range(frames[-1] + 1):
         part = max(i for i, frame in enumerate(frames[:-1]) if frame <= step)
         share = (step - frames[part]) / (frames[part + 1] - frames[part])
         if share in (0, 1):

@@ -116,8 +116,10 @@ def page(result: Result, invocation: str | None = None) -> str:
     return render_page(result.title, f"{origin.model} · latentlab", result.sections(), provenance)
 
 
-def save(result: Result, folder: Path, invocation: str | None = None) -> list[Path]:
-    """Write a result's pictures, page and record into a folder.
+def save(
+    result: Result, folder: Path, invocation: str | None = None, beside: Mapping[str, bytes] | None = None
+) -> list[Path]:
+    """Write a result's pictures, page and record, and the files that come beside them, into a folder.
 
     Everything is made before the first file is written, and when one cannot be written, those that this call added
     are taken away again.
@@ -125,7 +127,7 @@ def save(result: Result, folder: Path, invocation: str | None = None) -> list[Pa
     Raises:
         LatentlabError: when the folder cannot be written.
     """
-    content = dict(result.pictures())
+    content = {**result.pictures(), **(beside or {})}
     content[PAGE] = page(result, invocation).encode()
     content[RECORD] = (json.dumps(record(result), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
     folder = Path(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ from latentlab.checkpoints import Checkpoint
 from latentlab.data.dataset import Dataset, as_unit
 from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import write_directions
+from latentlab.errors import DataError
+from latentlab.evaluation.edits import score_edits
+from latentlab.evaluation.identity import cycle_errors, latent_spread
 from latentlab.evaluation.likelihood import score_likelihood
 from latentlab.evaluation.usage import active_units
 from latentlab.files import write_json
-from latentlab.latents.encode import codec_has_posterior, decode_latents, encode_dataset
+from latentlab.latents.encode import codec_has_posterior, decode_latents, encode_dataset, encode_images
+from latentlab.latents.fingerprint import fingerprint
 from latentlab.latents.gallery import write_gallery
+from latentlab.latents.table import Latents
 from latentlab.runs.run import DIRECTIONS, GALLERY, METRICS
 from latentlab.runtime import Progress, silent
 
@@ -26,7 +32,7 @@ GALLERY_ROWS = 1_000
 POSTERIOR_SAMPLES = 8
 # Images that are decoded and compared at once.
 CHUNK = 1_000
-LOSS_QUANTILES = (0.5, 0.9, 0.99)
+QUANTILES = (0.5, 0.9, 0.99)
 
 
 def describe(
@@ -69,6 +75,7 @@ def describe(
     reconstruction = float(scores.reconstruction_nats.mean())
     bound = float(scores.negative_elbo_nats.mean())
     active = active_units(unseen.mean)
+    cycles = _cycle_errors(model, unseen.mean[rows])
     spread = np.asarray([] if unseen.loss is None else unseen.loss)
     metrics: dict[str, Any] = {
         "checkpoint": checkpoint.hash,
@@ -81,12 +88,14 @@ def describe(
             "mean_square_error": _mean_square_error(model, test, unseen.mean),
             "active_units": int(active.sum()),
             "latent_size": int(model.latent.size),
-            "loss_quantiles": {str(q): float(np.quantile(spread, q)) for q in LOSS_QUANTILES if len(spread)},
+            "cycle_error_quantiles": {str(q): float(np.quantile(cycles, q)) for q in QUANTILES},
+            "loss_quantiles": {str(q): float(np.quantile(spread, q)) for q in QUANTILES if len(spread)},
         },
         "classes": list(test.classes),
         "attributes": list(test.attributes),
         "directions": {d.name: {"auc": d.auc, "gap": d.gap, "with": d.positives} for d in estimate.directions},
         "left_out": dict(estimate.left_out),
+        "edits": score_run_edits(model, unseen.take(rows), estimate, seed, progress),
         "training": training,
     }
     if posterior:
@@ -98,8 +107,20 @@ def describe(
             # Grey pixels are no coin tosses: such numbers compare with each other, not with those of densities.
             "pseudo_likelihood": model.config.likelihood.kind == "bernoulli",
         }
-    data = {"source": train.source, "split": train.split, "images": len(known), "judged_on": test.split}
-    write_directions(folder / DIRECTIONS, estimate.directions, checkpoint=checkpoint.hash, data=data)
+    data = {
+        "source": train.source,
+        "split": train.split,
+        "images": len(known),
+        "judged_on": test.split,
+        "fingerprint": fingerprint(known),
+    }
+    write_directions(
+        folder / DIRECTIONS,
+        estimate.directions,
+        checkpoint=checkpoint.hash,
+        data=data,
+        covariance=estimate.covariance,
+    )
     write_gallery(folder / GALLERY, unseen.take(rows), checkpoint.hash)
     write_json(folder / METRICS, metrics)
     return metrics
@@ -109,6 +130,30 @@ def _some(data: Dataset, most: int, seed: int) -> Dataset:
     if len(data) <= most:
         return data
     return data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[:most]))
+
+
+def score_run_edits(
+    model: Any, latents: Latents, estimate: Estimate, seed: int, progress: Progress = silent
+) -> dict[str, Any] | None:
+    """What edits along the directions of a run do to test images, as a record; None where nobody can judge them."""
+    try:
+        return score_edits(
+            latents,
+            estimate.directions,
+            decode=partial(decode_latents, model),
+            encode=partial(encode_images, model),
+            covariance=estimate.covariance,
+            seed=seed,
+            progress=progress,
+        ).record()
+    except DataError:
+        return None
+
+
+def _cycle_errors(model: Any, latents: np.ndarray) -> np.ndarray:
+    """How far the latents of images come back from where they went, of shape (n,)."""
+    returned = encode_images(model, decode_latents(model, latents))
+    return cycle_errors(latents, returned, latent_spread(latents))
 
 
 def _mean_square_error(model: Any, data: Dataset, latents: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.directions.file import DirectionsFile, read_directions
+from latentlab.directions.file import read_directions
 from latentlab.errors import FileFormatError, unknown_name
 from latentlab.files import read_json
 from latentlab.latents.gallery import read_gallery
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from latentlab.checkpoints import Checkpoint
     from latentlab.directions.direction import Direction
     from latentlab.latents.table import Latents
+    from latentlab.statistics.covariance import Covariance
 
 CHECKPOINT = "checkpoint.safetensors"
 DIRECTIONS = "directions.safetensors"
@@ -38,6 +39,7 @@ class Run:
         gallery: latents of test images, or None.
         metrics: scores on the test split.
         history: one entry an epoch.
+        covariance: of the latents that directions were found from, or None.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Run:
     gallery: Latents | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
+    covariance: Covariance | None = None
 
 
 def find_checkpoint(model: str | Path) -> tuple[str, Path]:
@@ -91,19 +94,17 @@ def open_run(model: str | Path) -> Run:
     directions = folder / DIRECTIONS
     gallery = folder / GALLERY
     metrics = folder / METRICS
+    found = read_directions(directions, checkpoint.hash) if directions.is_file() else None
     return Run(
         name=name,
         path=path,
         checkpoint=checkpoint,
-        directions=_by_name(read_directions(directions, checkpoint.hash)) if directions.is_file() else {},
+        directions={} if found is None else {direction.name: direction for direction in found.directions},
         gallery=read_gallery(gallery, checkpoint.hash) if gallery.is_file() else None,
         metrics=_read_metrics(metrics, checkpoint.hash) if metrics.is_file() else {},
         history=tuple(read_history(folder / HISTORY)),
+        covariance=None if found is None else found.covariance,
     )
-
-
-def _by_name(file: DirectionsFile) -> dict[str, Direction]:
-    return {direction.name: direction for direction in file.directions}
 
 
 def _read_metrics(path: Path, checkpoint: str) -> dict[str, Any]:

@@ -53,13 +53,6 @@ class Covariance:
         away = (np.asarray(z, np.float64) - self.center)[:, self.alive]
         return np.linalg.norm(np.linalg.solve(self._factor, away.T), axis=0)
 
-    def draw(self, count: int, seed: int) -> np.ndarray:
-        """Latents of the normal distribution with this mean and covariance, float32 of shape (count, d)."""
-        drawn = np.tile(self.center.astype(np.float64), (count, 1))
-        noise = np.random.default_rng(seed).standard_normal((count, int(self.alive.sum())))
-        drawn[:, self.alive] += noise @ self._factor.T
-        return drawn.astype(np.float32)
-
     def deviation(self, vector: np.ndarray) -> float:
         """The standard deviation of the latents along a vector of shape (d,)."""
         unit = np.asarray(vector, np.float64) / np.linalg.norm(vector)

@@ -20,7 +20,12 @@ from latentlab.runs.bundled import BUNDLED, bundled_folder
 VERBS = [
     (["attrs"], "attrs-tiny", {"averages.png", "directions.safetensors"}),
     (["attrs", "--attr", "3", "--data", "digits"], "attrs-tiny", {"averages.png", "directions.safetensors"}),
+    (["attrs", "--method", "pca"], "attrs-tiny", {"averages.png", "directions.safetensors"}),
+    (["attrs", "--compare", "--attr", "3", "--attr", "7"], "attrs-compare-tiny", {"compare.png"}),
     (["edit", "--attr", "3", "--alpha", "-1:1:3", "--count", "2"], "edit-3", {"edit.png"}),
+    (["edit", "--attr", "3", "--keep", " 0,", "--unit", "sd", "--count", "2"], "edit-3", {"edit.png"}),
+    (["edit", "--attr", "3", "--unit", "target", "--target", ".9", "--count", "2"], "edit-3", {"edit.png"}),
+    (["edit", "--set", "3=.9", "--set", "7=.1", "--count", "2"], "edit-3-7", {"edit.png"}),
     (["edit", "--attr", "3", "--attr", "7", "--data", "digits"], "edit-3-7", {"edit.png"}),
     (["morph", "1", "7"], "morph-1-7", {"strip.png", "morph.gif"}),
     (["morph", "1", "7", "0", "--path", "slerp", "--format", "webp"], "morph-1-7-0", {"strip.png", "morph.webp"}),
@@ -31,6 +36,8 @@ VERBS = [
     (["reconstruct", "--data", "digits", "--worst"], "reconstruct-tiny", {"reconstructions.png"}),
     (["traverse", "--dims", "0,2"], "traverse-tiny", {"traversals.png"}),
     (["map", "--method", "pca", "--color", "label"], "map-tiny", set()),
+    (["score", "edits", "--attr", "3", "--images", "20"], "score-edits-tiny", {"examples.png"}),
+    (["score", "paths", "--images", "1"], "score-paths-tiny", {"paths.png"}),
     (["report"], "report-tiny", set()),
 ]
 
@@ -133,6 +140,8 @@ def test_info(latentlab, tiny_run):
         (["morph", "1", "@99999"], "@99999"),
         (["edit", "--attr", "smile"], "unknown attribute or class 'smile'"),
         (["edit", "--attr", "3", "--directions", "none.safetensors"], "none.safetensors"),
+        (["edit", "--attr", "3", "--keep", "smile"], "unknown attribute or class 'smile'"),
+        (["score", "edits", "--attr", "smile"], "unknown attribute or class 'smile'"),
         (["attrs", "--data", "nowhere"], "nowhere"),
         (["attrs", "--data", "digits", "--attr", "smile"], "smile"),
         (["map", "--colour", "smile"], "smile"),
@@ -283,3 +292,38 @@ def test_the_model_is_chosen_by_what_is_asked(latentlab, words, said):
     result = latentlab(*words)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines()[0] == said
+
+
+def test_exported_directions_come_back(latentlab, tiny_run, here):
+    for name in ("vectors.json", "vectors.npy"):
+        found = latentlab("attrs", "--model", tiny_run, "--export", name, "--out", "found")
+        assert found.exit_code == 0 and f"note: exported to {name}" in found.stdout
+        edited = latentlab("edit", "--attr", "3", "--directions", name, "--model", tiny_run, "--out", name + "-edit")
+        assert edited.exit_code == 0, edited.stderr
+    assert np.load(here / "vectors.npy").ndim == 2
+    pictures = [(here / f"vectors.{kind}-edit" / "edit.png").read_bytes() for kind in ("json", "npy")]
+    assert pictures[0] == pictures[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["attrs", "--export", "vectors.txt"], "expected a file that ends in .safetensors, .json, .npy"),
+        (["morph", "1", "1"], "the same image"),
+        (["edit", "--set", "smile"], "expected --set NAME=LEVEL, such as smile=.9, got 'smile'"),
+        (["edit", "--set", "3=x"], "expected --set NAME=LEVEL"),
+        (["edit", "--set", "3=2"], "levels between 0 and 1"),
+        (["edit", "--set", "3=.1", "--set", "3=.2"], "each name once in --set"),
+        (["edit", "--attr", "3", "--unit", "target"], "--unit target and --target P together"),
+        (["edit", "--attr", "3", "--target", ".9"], "--unit target and --target P together"),
+        (["edit", "--attr", "3", "--keep", "3"], "'3' either to change or to stay"),
+        (["score", "paths", "--attr", "3"], "expected --attr and --directions with edits"),
+        (["score", "edits", "--success", "1"], "a success between 0 and 1"),
+    ],
+)
+def test_wrong_words_of_edits_and_scores_are_one_line_and_2(latentlab, tiny_run, here, words, said):
+    result = latentlab(*words, "--model", tiny_run)
+    assert result.exit_code == 2
+    assert re.fullmatch(r"error: [^\n]+\n", result.stderr), result.stderr
+    assert said in result.stderr
+    assert not list(here.iterdir())

@@ -58,3 +58,26 @@ def test_what_cannot_be_kept_says_why() -> None:
         keep_still(axes[0], axes[0], axes[:, [1, 5]], covariance, "smile", ["hat", "beard"])
     with pytest.raises(DataError, match="moves the readout of 'smile' by -1"):
         keep_still(axes[0], -axes[0], axes[:, [1]], covariance, "smile", ["hat"])
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_keeping_what_reads_an_attribute_is_leace() -> None:
+    """Kept against Σ⁻¹δ, a vector loses what LEACE (arXiv:2306.03819) erases: Pv = v − δ (δᵀΣ⁻¹δ)⁻¹ δᵀΣ⁻¹v."""
+    erasure = pytest.importorskip("concept_erasure")
+    import torch
+
+    generator = np.random.default_rng(3)
+    y = generator.random(3000) < 0.4
+    z = generator.normal(size=(3000, 6)) @ generator.normal(size=(6, 6)) + np.outer(y, generator.normal(size=6))
+    fitter = erasure.LeaceFitter(6, 1, dtype=torch.float64, shrinkage=False).update(
+        torch.from_numpy(z), torch.from_numpy(y[:, None].astype(np.float64))
+    )
+    projection = fitter.eraser.P.numpy()
+    covariance = Covariance(z.mean(axis=0), np.cov(z.T), len(z))
+    readout = covariance.solve(z[y].mean(axis=0) - z[~y].mean(axis=0))
+    for vector in generator.normal(size=(5, 6)):
+        erased = projection @ vector
+        found = keep_still(vector, erased, readout[:, None], covariance).astype(np.float64)
+        # The kept vector is scaled so that its own readout gains as much as before.
+        scale = (erased @ vector) / (erased @ erased)
+        np.testing.assert_allclose(found, scale * erased, rtol=1e-6, atol=1e-6)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from latentlab.errors import DataError
+from latentlab.evaluation.edits import EditScores
+from latentlab.evaluation.leakage import Leakage
+from latentlab.evaluation.safe import SafeRange
+from latentlab.evaluation.trial import AttributeEdit
 from latentlab.report.figures.scatter_map import Ellipse
 from latentlab.report.page import ASSETS, Section, render_page
 from latentlab.report.sections import SECTIONS
@@ -16,6 +21,19 @@ from latentlab.report.sections.edit import EditRow
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 IMAGES = np.random.default_rng(0).random((6, 3, 16, 16)).astype(np.float32)
+
+
+def edit_scores(text: str) -> EditScores:
+    """Scores of two edits, of which one never succeeds."""
+    works = AttributeEdit(
+        name=text, fair=True, accuracy=0.9, judged=50, count=20, alphas=(0.0, 1.0), success_latents=(0.0, 1.0),
+        success_pictures=(0.0, 0.95), alpha_latents=0.9, alpha_pictures=1.0, reached=0.95, leak_latents=0.1,
+        leak_pictures=-0.2, leak_name=text, region=0.1, outside=0.3, change=0.05, cycle=0.1, cycle_floor=0.05,
+        safe=SafeRange(-1.0, 2.0, "cycle", ""),
+    )  # fmt: skip
+    fails = replace(works, name="b", alpha_pictures=None, leak_pictures=None, outside=None, change=None, cycle=None)
+    matrix = Leakage(np.array([[1.0, -0.2], [np.nan, np.nan]]), np.array([[0.9, 0.1], [np.nan, np.nan]]))
+    return EditScores(0.9, (works, fails), matrix, matrix, matrix, {})
 
 
 def built(text: str) -> dict[str, Section]:
@@ -36,8 +54,12 @@ def built(text: str) -> dict[str, Section]:
         ),
         "manifold": build["manifold"](IMAGES[:4].reshape(2, 2, 3, 16, 16), 2.0, [text]),
         "morph": build["morph"](IMAGES, [text] * 6, [text, text], {text: text}, [text]),
-        "edit": build["edit"]([EditRow(text, IMAGES[0], None, IMAGES, text)], [text] * 6, text, {text: text}, [text]),
+        "edit": build["edit"](
+            [EditRow(text, IMAGES[0], None, IMAGES, text)], [text] * 6, text, {text: text}, [text], [{text: text}]
+        ),
         "attributes": build["attributes"]([AttributeRow(text, 3, 4, 0.9, 1.5, text, IMAGES[0], None)], [text]),
+        "estimators": build["estimators"]([text], [[text]], [text], [(text, IMAGES[:1])], [text]),
+        "quality": build["quality"](edit_scores(text), [text]),
         "reconstructions": build["reconstructions"](IMAGES, IMAGES, [text] * 6, np.arange(6.0), text, [text]),
         "samples": build["samples"](IMAGES, [text]),
         "traversals": build["traversals"](IMAGES[None], [text], [text] * 6, [text]),
@@ -96,3 +118,11 @@ def test_training_draws_a_chart_a_quantity_with_a_line_a_split() -> None:
     assert html.count("<figure") == 2 and "loss, nats" in html and html.count("<circle") == 3 + 2 + 1
     assert "train: 4.5 at epoch 2" in html
     assert "latentlab train" in SECTIONS["training"]([]).missing
+
+
+def test_leakage_is_tinted_by_its_size_and_sign() -> None:
+    html = SECTIONS["quality"](edit_scores("a")).html
+    assert '<td class="plus own" style="--tint: 55%">+1.00</td>' in html
+    assert '<td class="minus" style="--tint: 11%">−0.20</td>' in html
+    assert '<td class="plus" style="--tint: 0%">–</td>' in html
+    assert ">90%<" in html and "−1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}≥\N{NO-BREAK SPACE}2" in html

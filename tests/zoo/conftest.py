@@ -23,11 +23,15 @@ class Judge:
     network: nn.Module
     accuracy: dict[str, float]
 
-    def read(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Whether each image of shape (n, 3, 64, 64) in [0, 1] shows each attribute: booleans of shape (n,)."""
+    def logits(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """How sure the judge is that images of shape (n, 3, 64, 64) in [0, 1] show each attribute, of shape (n,)."""
         with torch.inference_mode():
             logits = torch.cat([self.network(torch.from_numpy(part)) for part in np.array_split(images, 8)])
-        return {name: logits[:, i].numpy() > 0 for i, name in enumerate(NAMES)}
+        return {name: logits[:, i].numpy() for i, name in enumerate(NAMES)}
+
+    def read(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Whether each image shows each attribute: booleans of shape (n,)."""
+        return {name: logits > 0 for name, logits in self.logits(images).items()}
 
 
 def train_judge(count: int = 5_000, epochs: int = 4) -> Judge:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from latentlab.report.figures.note import notes as note_list
 from latentlab.report.figures.picture_table import PictureRow, picture_table
 from latentlab.report.figures.score import scores as score_list
+from latentlab.report.figures.table import table
 from latentlab.report.page import Section
 
 
@@ -39,6 +40,7 @@ def edit_section(
     title: str = "Edit",
     scores: Mapping[str, object] | None = None,
     notes: Sequence[str] = (),
+    reach: Sequence[Mapping[str, object]] = (),
 ) -> Section:
     """Show each image in a row: the original, its plain reconstruction, and the edits.
 
@@ -48,6 +50,7 @@ def edit_section(
         title: of the section.
         scores: numbers about the edit.
         notes: what the reader should know.
+        reach: a line of named values for each step: what is read from it, and how far it is from the data.
     """
     before = {
         name: [getattr(row, name) for row in rows]
@@ -58,6 +61,8 @@ def edit_section(
         PictureRow(row.caption, [*(column[index] for column in before.values()), *row.frames], row.note)
         for index, row in enumerate(rows)
     ]
-    table = picture_table([*before, *alphas], shown, title, apart=len(before))
-    html = [note_list(notes), table, score_list(scores or {})]
+    pictures = picture_table([*before, *alphas], shown, title, apart=len(before))
+    html = [note_list(notes), pictures, score_list(scores or {})]
+    if reach:
+        html.append(table(list(reach[0]), [list(line.values()) for line in reach], "step by step"))
     return Section("edit", title, Markup().join(html))

@@ -1,0 +1,124 @@
+"""`latentlab score`: how good edits and paths are, with numbers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from latentlab.cli import option
+
+if TYPE_CHECKING:
+    pass
+
+
+if TYPE_CHECKING:
+    from latentlab.evaluation.edits import AttributeEdit
+
+# Images that each edit is tried on, and pairs of images that paths go between.
+EDITED = 200
+PAIRS = 8
+
+
+class What(StrEnum):
+    """What can be scored."""
+
+    EDITS = "edits"
+    PATHS = "paths"
+
+
+def score(
+    what: Annotated[What, typer.Argument(help="edits or paths.", show_default=False)],
+    attr: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="An attribute or class; may be given several times.  [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    success: Annotated[
+        float, typer.Option(metavar="SHARE", help="The share of images that an edit has to change.")
+    ] = 0.9,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Images that each edit is tried on, or pairs that paths go between.  [default: 200, or 8 pairs]",
+            show_default=False,
+        ),
+    ] = None,
+    directions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Directions of this model: .safetensors or .json from attrs, or .npy.",
+            show_default=False,
+        ),
+    ] = None,
+    model: option.Model = None,
+    data: option.Data = None,
+    root: option.Root = None,
+    split: option.SplitOf = None,
+    count: option.Load = option.ENOUGH,
+    download: option.Download = False,
+    attributes: option.Labels = None,
+    max_bad: option.MaxBad = 0.01,
+    out: option.Out = None,
+    device: option.Device = "auto",
+    seed: option.Seed = 0,
+    as_json: option.Json = False,
+    open_page: option.Open = False,
+    quiet: option.Quiet = False,
+) -> None:
+    """Measure how well edits or paths work.
+
+    Edits: how far α has to go, what else changes, and how far it may go. Paths: length in pictures, evenness, distance
+    from the data.
+    """
+    from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of, require
+    from latentlab.cli.output import Output, check_folder
+
+    check_folder(out)
+    output = Output(quiet, as_json, open_page)
+    if directions is not None and model is None:
+        model = owner(directions)
+    lab = open_lab(output, model, device, attr or [], data)
+    labelled = read_data(
+        output, data, lab, root=root, split=split, count=count, seed=seed,
+        download=download, attributes=attributes, max_bad=max_bad,
+    )  # fmt: skip
+    if what is What.PATHS:
+        require(attr is None and directions is None, "expected --attr and --directions with edits, got them with paths")
+        with output.progress() as progress:
+            paths = lab.score_paths(data=labelled, pairs=images or PAIRS, seed=seed, progress=progress)
+        output.result(paths, out)
+        return
+    with output.progress() as progress:
+        result = lab.score_edits(
+            attr,
+            data=labelled,
+            directions=None if directions is None else read_vectors_of(output, directions, lab),
+            success=success,
+            count=images or EDITED,
+            seed=seed,
+            progress=progress,
+        )
+    output.result(result, out, table=(COLUMNS, [row(one) for one in result.quality.attributes]))
+
+
+COLUMNS = ["attribute", "judge", "α latents", "α pictures", "leak", "into", "change", "outside", "cycle", "safe α"]
+
+
+def row(one: AttributeEdit) -> list[object]:
+    """One attribute as a line of the table."""
+    leak = None if one.leak_pictures is None else f"{one.leak_pictures:+.2f}"
+    return [
+        one.name, f"{one.accuracy:.1%}",
+        *(None if alpha is None else f"{alpha:.2f}" for alpha in (one.alpha_latents, one.alpha_pictures)),
+        leak, one.leak_name or None, one.change, None if one.outside is None else f"{one.outside:.0%}", one.cycle,
+        str(one.safe),
+    ]  # fmt: skip

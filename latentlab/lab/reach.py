@@ -1,0 +1,84 @@
+"""Where an edit leads: how far it is from the data, and whether the model takes its pictures for what was meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from latentlab.evaluation.identity import cycle_errors, latent_spread, nearest_distance
+from latentlab.evaluation.safe import PERCENTILE, SafeRange, safe_range
+
+if TYPE_CHECKING:
+    from latentlab.lab.lab import Lab
+    from latentlab.statistics.support import Support
+
+# The quantile of the cycle errors of unedited test images that edited ones may have too.
+WORST_CYCLE = "0.99"
+# Steps in class gaps at which pictures are made to find the safe range.
+GAPS = np.linspace(-4, 4, 17)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where one step of an edit leads.
+
+    Args:
+        percentile: the share of the data that lie closer to their mean than the median image does, from 0 to 100.
+        cycle_error: ‖encode(decode(z')) − z'‖ of the median image, over the spread of the data.
+        inside: whether the latent is among the data, and its picture still nearer to it than to any other image.
+    """
+
+    percentile: float
+    cycle_error: float
+    inside: bool
+
+
+def find_reach(lab: Lab, moved: np.ndarray, returned: np.ndarray) -> list[Reach]:
+    """Where each step of an edit leads.
+
+    Args:
+        lab: the model.
+        moved: z' of shape (n, k, d): k steps for n images.
+        returned: encode(decode(z')) of the same shape.
+
+    Returns:
+        One a step; none for a model that does not know where its data lie.
+    """
+    if lab.support is None:
+        return []
+    found = []
+    spread = latent_spread(lab.support.latents)
+    limit = _cycle_limit(lab, lab.support, spread)
+    for z, back in zip(moved.swapaxes(0, 1), returned.swapaxes(0, 1), strict=True):
+        percentile = float(np.median(lab.support.percentile(z)))
+        cycle = float(np.median(cycle_errors(z, back, spread)))
+        found.append(Reach(percentile, cycle, percentile <= PERCENTILE and cycle <= limit))
+    return found
+
+
+def find_safe_range(lab: Lab, z: np.ndarray, vector: np.ndarray) -> SafeRange | None:
+    """The α in class gaps for which latents moved along a direction stay among the data.
+
+    Args:
+        lab: the model.
+        z: of shape (n, d).
+        vector: of shape (d,).
+
+    Returns:
+        The range, at most 4 gaps to either side; None for a model that does not know where its data lie.
+    """
+    if lab.support is None:
+        return None
+    moved = (z[:, None] + GAPS[None, :, None] * vector).astype(np.float32)
+    returned = lab.encode(lab.decode(moved.reshape(-1, z.shape[1]))).reshape(moved.shape)
+    cycles = [reach.cycle_error for reach in find_reach(lab, moved, returned)]
+    limit = _cycle_limit(lab, lab.support, latent_spread(lab.support.latents))
+    return safe_range(z, vector, lab.support, GAPS.tolist(), cycles, limit)
+
+
+def _cycle_limit(lab: Lab, support: Support, spread: float) -> float:
+    """The cycle error up to which a picture stands for its latent; infinite where the model's own was not measured."""
+    usual = lab.metrics.get("test", {}).get("cycle_error_quantiles", {}).get(WORST_CYCLE, np.inf)
+    return max(usual, nearest_distance(support.latents, spread) / 2)

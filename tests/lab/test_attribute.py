@@ -1,0 +1,142 @@
+"""Attribute vectors with what is known of them: quality, doubts, other estimators, directions without names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentlab.data import load_data
+from latentlab.directions import ESTIMATORS
+from latentlab.directions.file import read_directions
+from latentlab.errors import CapabilityError, DataError, LatentlabError
+from latentlab.lab import Lab, load
+from latentlab.lab.attribute import doubts, hold_out
+from latentlab.lab.comparison import Ranked, _recommendation
+
+
+@pytest.fixture(scope="module")
+def lab() -> Lab:
+    return load("digits", "cpu")
+
+
+@pytest.fixture(scope="module")
+def faces() -> Lab:
+    return load("faces", "cpu")
+
+
+def test_directions_are_judged_on_images_that_found_none(lab: Lab) -> None:
+    found = lab.attrs(names=["1", "7"])
+    assert [one.name for one in found.quality.attributes] == ["1", "7"]
+    assert found.scores["edits"]["names"] == ["1", "7"]
+    assert found.covariance is not None
+    assert [section.id for section in found.sections()] == ["attributes", "quality"]
+
+
+def test_the_held_out_quarter_has_some_of_every_property(faces: Lab) -> None:
+    known, judges = hold_out(faces.gallery, seed=3)
+    assert len(known) + len(judges) == len(faces.gallery) and not set(known.ids) & set(judges.ids)
+    for name in faces.gallery.property_names():
+        shares = [np.mean(part.truth(name) == 1) for part in (known, judges)]
+        assert shares[0] == pytest.approx(shares[1], abs=0.12)
+    assert hold_out(faces.gallery, seed=3)[1].ids.tolist() == judges.ids.tolist()
+
+
+def test_another_method_is_found_in_the_gallery(faces: Lab) -> None:
+    found = faces.attrs(names=["smile", "hat"], method="regression", quality=False)
+    assert {direction.estimator for direction in found.directions} == {"regression"}
+    assert "gallery of faces" in found.data["source"] and len(found.data["fingerprint"]) == 64
+    for direction in found.directions:
+        own = faces.directions[direction.name].vector
+        cosine = direction.vector @ own / np.linalg.norm(direction.vector) / np.linalg.norm(own)
+        assert cosine > 0.9
+
+
+def test_directions_that_nobody_named_say_what_they_go_with(faces: Lab) -> None:
+    found = faces.attrs(method="pca")
+    assert found.directions[0].name == "pca1"
+    assert any(note.startswith("pca1 goes most with ") for note in found.notes)
+    with pytest.raises(CapabilityError):
+        Lab(replace(faces.run, directions={}, gallery=None)).attrs()
+
+
+def test_saved_directions_carry_their_provenance(lab: Lab, tmp_path: Path) -> None:
+    data = load_data("digits", split="test", count=300)
+    found = lab.attrs(data, ["1", "7"])
+    paths = found.save(tmp_path / "found")
+    assert tmp_path / "found" / "directions.safetensors" in paths
+    stored = read_directions(tmp_path / "found" / "directions.safetensors", lab.checkpoint)
+    assert stored.data["fingerprint"] == found.data["fingerprint"] and stored.covariance is not None
+    assert json.loads((tmp_path / "found" / "result.json").read_text())["scores"]["edits"]["success"] == 0.9
+
+
+def test_a_run_that_cannot_be_saved_whole_leaves_nothing(lab: Lab, tmp_path: Path) -> None:
+    found = lab.attrs(names=["1"], quality=False)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "directions.safetensors").mkdir()
+    with pytest.raises(LatentlabError):
+        found.save(tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["directions.safetensors"]
+
+
+def test_noise_is_called_noise(lab: Lab) -> None:
+    data = load_data("digits", split="test", count=300)
+    coin = np.random.default_rng(5).integers(0, 2, len(data)).astype(np.float32)
+    noisy = type(data)(**{**vars(data), "attributes": {"coin": coin}})
+    found = lab.attrs(noisy, ["coin"])
+    assert found.directions[0].p_value > 0.05
+    assert any("coin: no better than shuffled labels" in note for note in found.notes)
+
+
+def test_too_few_images_are_said_with_a_number(lab: Lab) -> None:
+    data = load_data("digits", split="test", count=120)
+    few = lab.attrs(data, ["1"], quality=False).directions[0]
+    wide = type(few)(**{**vars(few), "angle_degrees": 45.0, "p_value": 0.001, "positives": 12, "negatives": 100})
+    (said,) = doubts(wide)
+    # tan²(45°) / tan²(30°) = 3 times as many.
+    assert "by up to 45°" in said and "12 with and 100 without" in said and "about 36 of each kind" in said
+    assert not doubts(type(few)(**{**vars(few), "angle_degrees": 5.0, "p_value": 0.001}))
+
+
+def test_estimators_are_ranked_on_the_same_judges(faces: Lab) -> None:
+    compared = faces.compare_estimators(names=["smile", "glasses"], methods=["mean", "regression", "lda"])
+    assert {one.method for one in compared.ranked} == {"mean", "regression", "lda"}
+    assert compared.images.shape == (3, 2, 3, 64, 64)
+    assert all(one.asked == 2 for one in compared.ranked)
+    assert next(one for one in compared.ranked if one.method == "mean").angle == pytest.approx(0, abs=1e-4)
+    assert [section.id for section in compared.sections()] == ["estimators"]
+    assert set(compared.pictures()) == {"compare.png"}
+
+
+def ranked(method: str, leak: float, reached: int = 2) -> Ranked:
+    return Ranked(method, reached, 2, 1.0, leak, leak, 0.1, 0.0)
+
+
+def test_an_estimator_is_recommended_only_where_it_pays() -> None:
+    assert "mean is good enough" in _recommendation([ranked("regression", 0.10), ranked("mean", 0.11)])
+    assert "mean is good enough" in _recommendation([ranked("mean", 0.10), ranked("lda", 0.30)])
+    assert "take regression: at equal success it leaks 0.050" in _recommendation(
+        [ranked("regression", 0.05), ranked("mean", 0.33)]
+    )
+    assert "take lda: its edits succeed for 2 of 2, the mean's for 1" in _recommendation(
+        [ranked("lda", 0.3), ranked("mean", 0.1, reached=1)]
+    )
+
+
+def test_classes_that_give_way_to_each_other_do_not_leak(lab: Lab) -> None:
+    compared = lab.compare_estimators(methods=["mean", "regression"])
+    assert all(one.leak_pictures is None and one.leak_latents is None for one in compared.ranked)
+    assert compared.notes[0].startswith("nothing can leak here")
+
+
+def test_an_attribute_that_another_gives_away_is_said(faces: Lab) -> None:
+    data = load_data("faces", split="test", count=200)
+    twin = type(data)(
+        **{**vars(data), "attributes": {"smile": data.attributes["smile"], "grin": data.attributes["smile"]}}
+    )
+    with pytest.raises(DataError, match=r"goes with .grin. in every image"):
+        faces.attrs(twin, ["smile"], method="regression", quality=False)
+    assert len(ESTIMATORS) == 6
