@@ -76,12 +76,22 @@ def arithmetic(
     if directions is not None and model is None:
         model = owner(directions)
     lab = open_lab(output, model, device, names, data)
-    known = None if directions is None else read_vectors_of(output, directions, lab)
+    stored = None if directions is None else read_vectors_of(output, directions, lab)
+    if stored is not None:
+        lab = lab.with_covariance(stored.covariance)
     images = read_data(
         output, data, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
-    result = lab.arithmetic(expression, name=name, data=images, directions=known, alphas=alphas, count=count, seed=seed)
+    result = lab.arithmetic(
+        expression,
+        name=name,
+        data=images,
+        directions=None if stored is None else stored.by_name,
+        alphas=alphas,
+        count=count,
+        seed=seed,
+    )
     output.result(result, out)
 
 

@@ -39,8 +39,12 @@ def attrs(
         ),
     ] = None,
     method: Annotated[
-        Method, typer.Option(help="The estimator; pca and jacobian find directions that nobody named.")
-    ] = Method.MEAN,
+        Method | None,
+        typer.Option(
+            help="The estimator; pca and jacobian find directions that nobody named.  [default: mean]",
+            show_default=False,
+        ),
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank all estimators on this model and these images.")
     ] = False,
@@ -73,14 +77,24 @@ def attrs(
     well it is read, how far an edit has to go, and what else it changes. Without --data, the directions that the model
     carries are shown.
     """
-    from latentlab.cli.input import open_lab, read_data
+    from latentlab.cli.input import open_lab, read_data, require
     from latentlab.cli.output import Output, check_folder, shown
-    from latentlab.directions.exchange import export_directions
+    from latentlab.directions.exchange import check_suffix, export_directions
     from latentlab.lab.comparison import HEADERS, ranking_row
+    from latentlab.latents.name import match_name
+    from latentlab.runs.bundled import BUNDLED, bundled_names
 
+    require(
+        not compare or (method is None and export is None),
+        "expected --compare without --method and --export: it takes every method, and writes no directions",
+    )
+    if export is not None:
+        check_suffix(export)
     check_folder(out)
     output = Output(quiet, as_json, open_page)
-    lab = open_lab(output, model, device, [] if data else attr or [], data)
+    # The data may have names that no bundled model knows; those that one does say which model is meant.
+    named = [name for name in attr or [] if not data or any(match_name(name, bundled_names(one)) for one in BUNDLED)]
+    lab = open_lab(output, model, device, named, data)
     labelled = read_data(
         output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
@@ -91,7 +105,7 @@ def attrs(
         output.result(comparison, out, table=(HEADERS, [ranking_row(one) for one in comparison.ranked]))
         return
     with output.progress() as progress:
-        result = lab.attrs(labelled, attr, method=method.value, seed=seed, progress=progress)
+        result = lab.attrs(labelled, attr, method=(method or Method.MEAN).value, seed=seed, progress=progress)
     if export is not None:
         written = export_directions(
             export, result.directions, checkpoint=lab.checkpoint, data=result.data, covariance=result.covariance
@@ -100,7 +114,9 @@ def attrs(
     output.result(result, out, table=(COLUMNS, rows(result)))
 
 
-COLUMNS = ["attribute", "with", "without", "AUC", "95 %", "within", "p", "α for 90 %", "leak", "into", "safe α"]
+COLUMNS = [
+    "attribute", "with", "without", "AUC", "95 %", "judge", "within", "p", "α for 90 %", "leak", "into", "safe α",
+]  # fmt: skip
 
 
 def rows(result: Attributes) -> list[list[object]]:
@@ -116,6 +132,7 @@ def row(direction: Direction, edit: AttributeEdit | None) -> list[object]:
     return [
         direction.name, direction.positives, direction.negatives,
         None if direction.auc is None else f"{direction.auc:.3f}", interval,
+        None if direction.accuracy is None else f"{direction.accuracy:.1%}",
         None if direction.angle_degrees is None else f"{direction.angle_degrees:.0f}°",
         None if direction.p_value is None else f"{direction.p_value:.3f}",
         None if edit is None or edit.alpha_pictures is None else f"{edit.alpha_pictures:.2f}",

@@ -100,12 +100,14 @@ def edit(
     """
     from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of, require
     from latentlab.cli.output import Output, check_folder
+    from latentlab.latents.name import match_name
 
     levels = read_levels(level or [])
     require((unit is Unit.TARGET) == (target is not None), "expected --unit target and --target P together, got one")
     if target is not None:
         levels |= dict.fromkeys(attr or [], target)
     changes = pair(attr or [], alpha or ["1"] * (unit is Unit.TARGET), optional=bool(levels))
+    require(bool(attr) or not alpha, "expected --attr NAME beside --alpha, got none; --set needs no alpha")
     kept = [name.strip() for names in keep or [] for name in names.split(",") if name.strip()]
     check_folder(out)
     output = Output(quiet, as_json, open_page)
@@ -113,7 +115,12 @@ def edit(
     if directions is not None and model is None:
         model = owner(directions)
     lab = open_lab(output, model, device, [*changes, *levels, *kept], source)
-    known = None if directions is None else read_vectors_of(output, directions, lab)
+    stored = None if directions is None else read_vectors_of(output, directions, lab)
+    if stored is not None:
+        lab = lab.with_covariance(stored.covariance)
+        unused = not any(match_name(name, stored.by_name) for name in [*changes, *levels, *kept])
+        require(not unused, f"expected --attr, --set or --keep with a name that {directions} has, got none of: "
+                f"{', '.join(stored.by_name)}")  # fmt: skip
     labelled = read_data(
         output, source, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
@@ -126,7 +133,7 @@ def edit(
         levels=levels,
         names=[path.name for path in images] if images else None,
         data=labelled,
-        directions=known,
+        directions=None if stored is None else stored.by_name,
         count=count,
         seed=seed,
     )

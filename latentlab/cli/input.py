@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from latentlab.cli.option import Split
     from latentlab.cli.output import Output
     from latentlab.data.dataset import Dataset
-    from latentlab.directions.direction import Direction
+    from latentlab.directions.record import DirectionsFile
     from latentlab.lab.lab import Lab
 
 SHOWN_SKIPPED = 3
@@ -89,8 +89,8 @@ def owner(path: Path) -> str:
     return found[0]
 
 
-def read_vectors_of(output: Output, path: Path, lab: Lab) -> dict[str, Direction]:
-    """The directions of a file, by name; what its reader should be told becomes a note.
+def read_vectors_of(output: Output, path: Path, lab: Lab) -> DirectionsFile:
+    """A file of directions; what its reader should be told becomes a note.
 
     Raises:
         FileFormatError: when it is not whole, or belongs to another model.
@@ -100,7 +100,7 @@ def read_vectors_of(output: Output, path: Path, lab: Lab) -> dict[str, Direction
     stored = read_vectors(path, lab.checkpoint, lab.latent.size)
     for note in stored.notes:
         output.note(note)
-    return {direction.name: direction for direction in stored.directions}
+    return stored
 
 
 def require(condition: bool, message: str) -> None:

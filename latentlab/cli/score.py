@@ -11,15 +11,7 @@ import typer
 from latentlab.cli import option
 
 if TYPE_CHECKING:
-    pass
-
-
-if TYPE_CHECKING:
     from latentlab.evaluation.edits import AttributeEdit
-
-# Images that each edit is tried on, and pairs of images that paths go between.
-EDITED = 200
-PAIRS = 8
 
 
 class What(StrEnum):
@@ -40,8 +32,11 @@ def score(
         ),
     ] = None,
     success: Annotated[
-        float, typer.Option(metavar="SHARE", help="The share of images that an edit has to change.")
-    ] = 0.9,
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="The share of images that an edit has to change.  [default: 0.9]", show_default=False
+        ),
+    ] = None,
     images: Annotated[
         int | None,
         typer.Option(
@@ -82,31 +77,31 @@ def score(
     from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of, require
     from latentlab.cli.output import Output, check_folder
 
+    edits_only = [name for name, given in (("attr", attr), ("success", success), ("directions", directions)) if given]
+    require(
+        what is What.EDITS or not edits_only,
+        f"expected --{''.join(edits_only[:1])} with edits, got it with paths; leave it out",
+    )
     check_folder(out)
     output = Output(quiet, as_json, open_page)
     if directions is not None and model is None:
         model = owner(directions)
     lab = open_lab(output, model, device, attr or [], data)
+    stored = None if directions is None else read_vectors_of(output, directions, lab)
     labelled = read_data(
         output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
+    options = {"data": labelled, "seed": seed}
     if what is What.PATHS:
-        require(attr is None and directions is None, "expected --attr and --directions with edits, got them with paths")
         with output.progress() as progress:
-            paths = lab.score_paths(data=labelled, pairs=images or PAIRS, seed=seed, progress=progress)
+            paths = lab.score_paths(**options, **({"pairs": images} if images else {}), progress=progress)
         output.result(paths, out)
         return
+    chosen = {"success": success, "count": images}
+    given = {name: value for name, value in chosen.items() if value is not None}
     with output.progress() as progress:
-        result = lab.score_edits(
-            attr,
-            data=labelled,
-            directions=None if directions is None else read_vectors_of(output, directions, lab),
-            success=success,
-            count=images or EDITED,
-            seed=seed,
-            progress=progress,
-        )
+        result = lab.score_edits(attr, directions=stored, **options, **given, progress=progress)
     output.result(result, out, table=(COLUMNS, [row(one) for one in result.quality.attributes]))
 
 

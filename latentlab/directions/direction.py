@@ -11,8 +11,10 @@ import numpy as np
 class Direction:
     """A latent vector with its provenance.
 
-    Moving by `vector` once (α = 1) is one class gap, mean(with) − mean(without). The readout is the
-    probe that *measures* the attribute; the vector *changes* it. They are two vectors.
+    An edit of α = 1 moves by `vector`: one class gap, which for the estimator `mean` is mean(with) − mean(without), and
+    for the others as much of it as they hold the attribute responsible for; one standard deviation of the latents for
+    axes that nobody named. The readout is the probe that *measures* the attribute; the vector *changes* it. They are
+    two vectors.
 
     Args:
         name: the attribute or class.
@@ -51,5 +53,5 @@ class Direction:
 
     @property
     def gap(self) -> float:
-        """‖v‖: the distance between the two class means."""
+        """‖v‖: how far an edit of α = 1 moves."""
         return float(np.linalg.norm(self.vector))

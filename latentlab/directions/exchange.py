@@ -48,13 +48,11 @@ def export_directions(
 
     Raises:
         UsageError: for another suffix.
-        DataError: as in `write_directions`; and for `.npy` when there is no direction.
+        DataError: as in `write_directions`; and for `.npy` when there is no direction, or another `.json` beside it.
         LatentlabError: when a file cannot be written.
     """
     path, directions = Path(path), list(directions)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"expected a file that ends in {', '.join(SUFFIXES)}, got {path.name!r}; name it so")
+    suffix = check_suffix(path)
     record, arrays = build_record(directions, checkpoint, data, extra, covariance)
     if suffix == ".safetensors":
         written = write_directions(
@@ -65,10 +63,25 @@ def export_directions(
         return [_write_json(path, record, arrays)]
     if not directions:
         raise DataError("expected at least one direction to write as an array, got none")
+    named = path.with_suffix(".json")
+    if named.is_file() and _kind(named) != KIND:
+        raise DataError(f"expected {named} to be free for what the vectors mean, got another file there; choose a name")
     content = io.BytesIO()
     np.save(content, np.stack([arrays[f"vector/{direction.name}"] for direction in directions]), allow_pickle=False)
-    beside = _write_json(path.with_suffix(".json"), record, arrays)
+    beside = _write_json(named, record, arrays)
     return [write_bytes(path, content.getvalue()), beside]
+
+
+def check_suffix(path: Path) -> str:
+    """The suffix of a file of directions.
+
+    Raises:
+        UsageError: when it is none that can be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"expected a file that ends in {', '.join(SUFFIXES)}, got {Path(path).name!r}; name it so")
+    return suffix
 
 
 def read_vectors(
@@ -148,6 +161,15 @@ def _read_json(path: Path, checkpoint: str | None) -> DirectionsFile:
         raise FileFormatError(f"{path} is not whole ({error!s}); export it again") from error
     check_owner(path, stored.checkpoint, checkpoint)
     return stored
+
+
+def _kind(path: Path) -> Any:
+    """What a JSON file says that it is; None where it says nothing."""
+    try:
+        said = read_json(path)
+    except FileFormatError:
+        return None
+    return said.get("kind") if isinstance(said, dict) else None
 
 
 def _read_npy(path: Path, checkpoint: str | None, names: Sequence[str] | None) -> DirectionsFile:

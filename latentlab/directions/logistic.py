@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from latentlab.directions.mean import mean_difference
+from latentlab.statistics.covariance import fit_covariance
 from latentlab.statistics.probe import fit_probe
 
 
 def logistic_normal(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The weights of a logistic probe, v = w (w·Δ) / (w·w): the part of the mean difference Δ that lies along w.
 
-    It reads an attribute better than it changes it, and is here to be compared with.
+    Dead dimensions are left out: their weights, small as they read, would be large steps. It reads an attribute better
+    than it changes it, and is here to be compared with.
 
     Args:
         z: latents of shape (n, d).
@@ -27,7 +29,10 @@ def logistic_normal(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndar
     References:
         Interpreting the Latent Space of GANs for Semantic Face Editing (Shen et al., 2019), arXiv:1907.10786.
     """
-    return along(fit_probe(z, y).weight, mean_difference(z, y, others))
+    weight = np.zeros(z.shape[1], np.float32)
+    alive = fit_covariance(z).alive
+    weight[alive] = fit_probe(z[:, alive], y).weight
+    return along(weight, mean_difference(z, y, others))
 
 
 def along(readout: np.ndarray, difference: np.ndarray) -> np.ndarray:

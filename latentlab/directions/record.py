@@ -44,6 +44,11 @@ class DirectionsFile:
     covariance: Covariance | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def by_name(self) -> dict[str, Direction]:
+        """The directions by their names."""
+        return {direction.name: direction for direction in self.directions}
+
 
 def build_record(
     directions: Sequence[Direction],

@@ -10,29 +10,36 @@ from latentlab.directions.direction import Direction
 from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
 from latentlab.statistics.covariance import Covariance
 
+# Why a direction can be without the probe that measures it.
+WITHOUT_READOUT = "it was found from too few labelled images to hold any out, or without labels"
 # A readout that rises by less than this many logits a gap would ask for steps far beyond all data.
 LEAST_GAIN = 0.05
 # Joint levels of attributes whose directions all but coincide would need huge steps against each other.
 WORST_CONDITION = 1e3
 
 
-def one_gap(direction: Direction, covariance: Covariance) -> float:
+def one_gap(direction: Direction, covariance: Covariance | None) -> float:
     """The class gap itself: 1."""
     return 1.0
 
 
-def one_deviation(direction: Direction, covariance: Covariance) -> float:
+def one_deviation(direction: Direction, covariance: Covariance | None) -> float:
     """The standard deviation of the latents along the direction, in class gaps: sd(z·v̂) / ‖v‖."""
+    if covariance is None:
+        raise CapabilityError(
+            "expected latents of images to know their deviation, got a model without a gallery; use --unit gap, or "
+            "give --data"
+        )
     return covariance.deviation(direction.vector) / direction.gap
 
 
-def one_logit(direction: Direction, covariance: Covariance) -> float:
+def one_logit(direction: Direction, covariance: Covariance | None) -> float:
     """The step by which the readout's logit rises by 1, in class gaps: 1 / w·v."""
     return 1 / gain(direction, direction)
 
 
-# A unit takes a direction and the covariance of the latents, and returns how many class gaps it is long.
-Unit = Callable[[Direction, Covariance], float]
+# A unit takes a direction and the covariance of the latents, where that is known, and returns its length in class gaps.
+Unit = Callable[[Direction, Covariance | None], float]
 
 UNITS: dict[str, Unit] = {
     "gap": one_gap,
@@ -41,21 +48,21 @@ UNITS: dict[str, Unit] = {
 }
 
 
-def gaps_per_unit(unit: str, direction: Direction, covariance: Covariance) -> float:
+def gaps_per_unit(unit: str, direction: Direction, covariance: Covariance | None) -> float:
     """How many class gaps a unit is long along a direction.
 
     Args:
         unit: a name in UNITS.
         direction: with a readout, for `logit`.
-        covariance: of the latents, for `sd`.
+        covariance: of the latents, for `sd`; None where it is not known.
 
     Raises:
         UnknownNameError: when the unit is not known.
-        CapabilityError: when the direction has no readout and the unit needs one.
+        CapabilityError: when the unit needs a readout or a covariance that is not there.
         DataError: when the readout does not rise along the direction.
     """
     if unit not in UNITS:
-        raise unknown_name("unit", unit, [*UNITS, "target"])
+        raise unknown_name("unit", unit, UNITS, "a level is not a unit but levels={…}, or --set")
     return UNITS[unit](direction, covariance)
 
 
@@ -99,9 +106,7 @@ def gain(read: Direction, moved: Direction) -> float:
         DataError: when it rises by next to nothing.
     """
     if read.readout is None:
-        raise CapabilityError(
-            f"{read.name!r} has no readout to measure it by: too few labelled images; use --unit gap or label more"
-        )
+        raise CapabilityError(f"{read.name!r} has no readout to measure it by: {WITHOUT_READOUT}; use --unit gap")
     value = _gain(read, moved)
     if value < LEAST_GAIN:
         raise DataError(

@@ -14,18 +14,19 @@ import numpy as np
 
 from latentlab.directions.direction import Direction
 from latentlab.errors import DataError, UsageError
-from latentlab.evaluation.identity import latent_spread, nearest_distance
+from latentlab.evaluation.identity import cycle_errors, latent_spread, nearest_distance
 from latentlab.evaluation.leakage import Judge, Leakage, judge_attribute, stack_leakage
-from latentlab.evaluation.safe import SafeRange
-from latentlab.evaluation.trial import SUCCESS, AttributeEdit, Codec, Trial, Yard, try_attribute
+from latentlab.evaluation.safe import GRID, PERCENTILE, SafeRange, cycle_limit
+from latentlab.evaluation.trial import SUCCESS, AttributeEdit, Transform, Trial, Yard, try_attribute
 from latentlab.latents.table import Latents
 from latentlab.runtime import Progress, silent
 from latentlab.statistics.covariance import Covariance, fit_covariance
 from latentlab.statistics.split import draw_order
 from latentlab.statistics.support import Support
 
-ALPHAS = (-4.0, -2.0, -1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 4.0)
 COUNT = 200
+# Images whose pictures are made unedited, to see how well those come back.
+UNEDITED = 500
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class EditScores:
         success: the share of images that an edit has to change.
         attributes: one an attribute that could be judged, in the order of the directions.
         latents: the leakage matrix at each attribute's `alpha_latents`, read from edited latents.
-        pictures: that at `alpha_pictures`, read from encode(decode(z')).
-        floor: that of α = 0 in pictures: what decode → encode alone does to the images without the attribute.
+        pictures: that at `alpha_pictures`, read from encode(decode(z')) against encode(decode(z)).
+        floor: encode(decode(z)) against z: what decode → encode alone does to the images without the attribute.
         left_out: the reason for each direction that could not be judged.
     """
 
@@ -96,10 +97,10 @@ def score_edits(
     latents: Latents,
     directions: Sequence[Direction],
     *,
-    decode: Codec,
-    encode: Codec,
+    decode: Transform,
+    encode: Transform,
     success: float = SUCCESS,
-    alphas: Sequence[float] = ALPHAS,
+    alphas: Sequence[float] = GRID,
     count: int = COUNT,
     seed: int = 0,
     covariance: Covariance | None = None,
@@ -143,7 +144,10 @@ def score_edits(
     support = Support(latents.mean, fit_covariance(latents.mean) if covariance is None else covariance)
     spread = latent_spread(latents.mean)
     order = draw_order(latents.ids, seed)
-    yard = Yard(support, spread, nearest_distance(latents.mean[np.argsort(order, kind="stable")], spread))
+    shuffled = latents.mean[np.argsort(order, kind="stable")]
+    unedited = shuffled[:UNEDITED]
+    usual = float(np.percentile(cycle_errors(unedited, encode(decode(unedited)), spread), PERCENTILE))
+    yard = Yard(support, spread, cycle_limit(usual, nearest_distance(shuffled, spread)))
     vectors = {one.name: one.vector for one in directions}
     tried = []
     for number, judge in enumerate(judges):
@@ -151,7 +155,7 @@ def score_edits(
         without = np.flatnonzero(latents.truth(judge.name) == 0)
         rows = without[np.argsort(order[without], kind="stable")][:count]
         trial = Trial(latents.mean[rows], vectors[judge.name], tuple(judges), number, decode, encode)
-        tried.append(try_attribute(trial, grid.tolist(), success, yard, _others(latents, judges, number)))
+        tried.append(try_attribute(trial, grid.tolist(), success, yard, staying(latents, judges, number)))
     progress("score edits", len(judges), len(judges))
     return EditScores(
         success=success,
@@ -163,8 +167,11 @@ def score_edits(
     )
 
 
-def _others(latents: Latents, judges: Sequence[Judge], number: int) -> list[int]:
-    """The judges whose attributes should stay: fair ones, and no other class where a class is changed."""
+def staying(latents: Latents, judges: Sequence[Judge | AttributeEdit], number: int) -> list[int]:
+    """The judges whose attributes should stay when that of `number` changes: fair ones, and no class where one changes.
+
+    A class gives way to another; an attribute that is labelled as such stays, whatever its name.
+    """
     exclusive = set(latents.classes) - set(latents.attributes)
     changes_class = judges[number].name in exclusive
     return [

@@ -57,7 +57,7 @@ def judge_attribute(direction: Direction, latents: Latents) -> Judge | str:
         latents: held-out images with their labels.
     """
     if direction.readout is None:
-        return "it has no readout to judge it by: too few labelled images; label more"
+        return "it has no readout to judge it by"
     if direction.name not in latents.property_names():
         return "the held-out images are not labelled with it"
     truth = latents.truth(direction.name)

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from latentlab.errors import DataError
-from latentlab.evaluation.identity import latent_spread
+from latentlab.evaluation.identity import cycle_errors, latent_spread
+from latentlab.evaluation.safe import PERCENTILE
 from latentlab.statistics.support import Support
 
 # A geodesic is worth its time where it is shorter than the line by this share.
 MARGIN = 0.05
-# Beyond this percentile of the data a path has left them.
-OUTSIDE = 99.0
 # Steps below this share of the largest turn nowhere: what they show is rounding.
 STILL = 1e-6
 
@@ -30,15 +29,20 @@ def score_path(
         support: where the data lie, or None where that is not known.
 
     Returns:
-        What `frame_scores` returns, `cycle_error` (in spreads of the data, or of the path where `support` is None),
-        and with `support` also `farthest_percentile`: the share of the data, in percent, that lie closer to their mean
-        than the frame that is farthest out (Mahalanobis distance).
+        What `frame_scores` returns, `cycle_error` (the mean of `identity.cycle_errors`, in spreads of the data, or of
+        the path where `support` is None; at 1 and above the model takes the frames for something else), and with
+        `support` also `farthest_percentile`: the share of the data, in percent, that lie closer to their mean than the
+        frame that is farthest out (Mahalanobis distance).
 
     Raises:
         DataError: when there are fewer than 2 frames, or shapes differ.
     """
-    spread = None if support is None else latent_spread(support.latents)
-    scores = {**frame_scores(images), "cycle_error": cycle_error(latents, returned, spread)}
+    if latents.shape != returned.shape:
+        raise DataError(f"expected as many latents back as went in, {latents.shape}, got {returned.shape}")
+    spread = latent_spread(latents if support is None else support.latents)
+    # Where nothing is spread, the plain distance.
+    errors = cycle_errors(latents, returned, spread if spread > 0 else 1.0)
+    scores = {**frame_scores(images), "cycle_error": float(errors.mean())}
     if support is not None:
         scores["farthest_percentile"] = float(support.percentile(latents).max())
     return scores
@@ -51,7 +55,8 @@ def recommend(scores: Mapping[str, Mapping[str, float]], margin: float = MARGIN)
     data are, nothing keeps a geodesic from it.
 
     Args:
-        scores: of `line` and `geodesic`, as `score_path` returns them.
+        scores: of `line` and `geodesic`: `image_length`, and `farthest_percentile` where it is known. Those of whole
+            paths, walked densely, for few frames cut corners: two are as long on any path.
         margin: a share of the line's length.
 
     References:
@@ -67,7 +72,7 @@ def recommend(scores: Mapping[str, Mapping[str, float]], margin: float = MARGIN)
     if _leaves(line, geodesic):
         outside = geodesic["farthest_percentile"]
         return (
-            f"{how}, but it leaves the data: its farthest frame lies further out than {outside:.3g} % of them; "
+            f"{how}, but it leaves the data: its farthest point lies further out than {outside:.3g} % of them; "
             f"not worth it ({limit}, among the data)"
         )
     return f"{how}: worth it ({limit})"
@@ -82,7 +87,7 @@ def pays(scores: Mapping[str, Mapping[str, float]], margin: float = MARGIN) -> b
 
 def _leaves(line: Mapping[str, float], geodesic: Mapping[str, float]) -> bool:
     """Whether a geodesic is outside of the data, and further out than the line."""
-    return geodesic.get("farthest_percentile", 0.0) > max(OUTSIDE, line.get("farthest_percentile", 0.0))
+    return geodesic.get("farthest_percentile", 0.0) > max(PERCENTILE, line.get("farthest_percentile", 0.0))
 
 
 def frame_scores(images: np.ndarray) -> dict[str, float]:
@@ -123,27 +128,3 @@ def _curvature(moves: np.ndarray) -> float:
     apart = np.linalg.norm(units[1:] - units[:-1], axis=1)
     along = np.linalg.norm(units[1:] + units[:-1], axis=1)
     return float(np.degrees(2 * np.arctan2(apart, along)).mean())
-
-
-def cycle_error(latents: np.ndarray, returned: np.ndarray, spread: float | None = None) -> float:
-    """How far latents come back from where they went: mean ‖encode(decode(z)) − z‖ over a spread.
-
-    At 1 and above the model takes the frames for something else than they were meant to be.
-
-    Args:
-        latents: z of shape (m, d).
-        returned: encode(decode(z)) of shape (m, d).
-        spread: the mean distance of the data from their mean, by which paths can be compared; None takes that of the
-            latents themselves, mean ‖z − z̄‖.
-
-    Returns:
-        A ratio, 0 or more; the plain mean distance where the spread is 0.
-
-    Raises:
-        DataError: when the two differ in shape.
-    """
-    if latents.shape != returned.shape:
-        raise DataError(f"expected as many latents back as went in, {latents.shape}, got {returned.shape}")
-    missed = float(np.linalg.norm(returned.astype(np.float64) - latents, axis=1).mean())
-    unit = latent_spread(latents) if spread is None else spread
-    return missed / unit if unit > 0 else missed

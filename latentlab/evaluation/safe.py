@@ -9,8 +9,11 @@ import numpy as np
 
 from latentlab.statistics.support import Support
 
-# An edit is in the data while half of its latents lie closer to the middle than this percentage of the data.
+# An edit is in the data while half of its latents lie closer to the middle than this percentage of the data; and its
+# pictures come back while half of them do so as well as this percentage of those that were not edited.
 PERCENTILE = 99.0
+# The α, in class gaps, at which pictures are made to see whether they come back.
+GRID = (-4.0, -3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 # Steps of α that are looked at on each side.
 STEPS = 200
 
@@ -38,6 +41,19 @@ class SafeRange:
     def __str__(self) -> str:
         low, high = ("" if self.low_limit else "≤ "), ("" if self.high_limit else "≥ ")
         return f"{low}{self.low:.2g} to {high}{self.high:.2g}".replace("-", "−")
+
+
+def cycle_limit(usual: float, nearest: float) -> float:
+    """The cycle error up to which a picture stands for its latent.
+
+    A picture comes back if it does so as well as most that were not edited, or nearer to itself than to any other
+    image: max(usual, nearest / 2).
+
+    Args:
+        usual: the 99th percentile (`PERCENTILE`) of the cycle errors of images of the data; infinite where unknown.
+        nearest: how far the next image of the data lies; see `nearest_distance`.
+    """
+    return max(usual, nearest / 2)
 
 
 def safe_range(

@@ -15,15 +15,13 @@ from latentlab.statistics.support import Support
 
 SUCCESS = 0.9
 # Images that every α is tried on; the one that succeeds is tried on all.
-COARSE = 64
+COARSE = 48
 # Edits of all images that look for the α of success, and the share by which it may be exceeded.
 SEARCHES = 6
 TOLERANCE = 0.02
-# An edited picture comes back if it does so as well as this percentage of those that were not edited, or nearer to
-# itself than to any other image.
-CYCLE_PERCENTILE = 99.0
 
-Codec = Callable[[np.ndarray], np.ndarray]
+# decode, or encode.
+Transform = Callable[[np.ndarray], np.ndarray]
 Row = tuple[np.ndarray, np.ndarray]
 
 
@@ -39,13 +37,13 @@ class AttributeEdit:
         count: the images edited.
         alphas: ascending, in class gaps.
         success_latents: at each α, the share of edited latents that are read as "with".
-        success_pictures: the same after encode(decode(z + αv)), of at most 64 of the images.
+        success_pictures: the same after encode(decode(z + αv)), of at most 48 of the images.
         alpha_latents: the least α that reaches the success asked for, or None.
         alpha_pictures: one that reaches it in pictures, by at most .02 more where it can be; or None.
         reached: the share of the pictures read as "with" at `alpha_pictures`; None without.
         leak_latents: the largest leakage at `alpha_latents` onto another attribute with a fair judge, in class gaps;
             None without such an α or attribute. A class that gives way to another is no leakage.
-        leak_pictures: the same at `alpha_pictures`, in pictures.
+        leak_pictures: the same at `alpha_pictures`, in pictures: beyond what decode → encode alone does.
         leak_name: the attribute of `leak_pictures`.
         region: the share of the picture where the attribute lives.
         outside: the mean share of the squared change of a picture outside of that, at `alpha_pictures`; None without.
@@ -81,6 +79,10 @@ class AttributeEdit:
         """Whether the edit can be judged, succeeds in pictures, and does so among the data."""
         return self.fair and self.alpha_pictures is not None and self.alpha_pictures <= self.safe.high
 
+    def _most(self, shares: Sequence[float]) -> float:
+        """The largest share at an α that adds the attribute."""
+        return max(share for alpha, share in zip(self.alphas, shares, strict=True) if alpha >= 0)
+
     def verdict(self, success: float = SUCCESS) -> str:
         """What to make of it, in one line."""
         reach = f"{_percent(success)} of the images"
@@ -92,13 +94,13 @@ class AttributeEdit:
         if self.alpha_latents is None:
             return (
                 f"{self.name}: the direction does not carry it: {reach} asked for, and within {self.alphas[-1]:g} gaps "
-                f"at most {_percent(max(self.success_latents))} of the latents are read as it"
+                f"at most {_percent(self._most(self.success_latents))} of the latents are read as it"
             )
         if self.alpha_pictures is None:
             return (
                 f"{self.name}: the decoder does not show it: α = {self.alpha_latents:.2f} changes {reach} in latents, "
-                f"and within {self.alphas[-1]:g} gaps at most {_percent(max(self.success_pictures))} of the pictures "
-                "are read as it"
+                f"and within {self.alphas[-1]:g} gaps at most {_percent(self._most(self.success_pictures))} of the "
+                "pictures are read as it"
             )
         leak = (
             f"; most else it changes: {self.leak_name} by {_signed(self.leak_pictures)} gaps" if self.leak_name else ""
@@ -127,8 +129,8 @@ class Trial:
     vector: np.ndarray
     judges: tuple[Judge, ...]
     number: int
-    decode: Codec
-    encode: Codec
+    decode: Transform
+    encode: Transform
 
     @property
     def judge(self) -> Judge:
@@ -178,12 +180,12 @@ class Yard:
     Args:
         support: where the data are.
         spread: the unit of cycle errors; see `latent_spread`.
-        nearest: how far the next image of the data lies; see `nearest_distance`.
+        cycle_limit: the largest cycle error that is safe; see `cycle_limit`.
     """
 
     support: Support
     spread: float
-    nearest: float
+    cycle_limit: float
 
 
 def try_attribute(
@@ -200,7 +202,7 @@ def try_attribute(
 
     Returns:
         The scores, and the rows of the leakage matrix in latents, in pictures, and of α = 0 in pictures; None for one
-        that has no α.
+        that has no α. Pictures are compared with those of α = 0: what decode → encode does anyway is no leakage.
     """
     some = replace(trial, z=trial.z[:COARSE])
     curve = [_look(some, alpha, yard.spread) for alpha in grid]
@@ -214,8 +216,7 @@ def try_attribute(
         alpha_latents = None
     before = trial.logits(0.0)
     row_latents = None if alpha_latents is None else leakage_row(trial.judges, before, trial.logits(alpha_latents))
-    row_pictures = None if reached is None else leakage_row(trial.judges, before, reached.logits)
-    cycle_limit = max(float(np.percentile(start.cycles, CYCLE_PERCENTILE)), yard.nearest / 2)
+    row_pictures = None if reached is None else leakage_row(trial.judges, start.logits, reached.logits)
     region = attribute_region(*trial.decode(np.stack([trial.judge.mean_with, trial.judge.mean_without])))
     outside = change = None
     if reached is not None:
@@ -243,7 +244,7 @@ def try_attribute(
         change=change,
         cycle=None if reached is None else float(np.median(reached.cycles)),
         cycle_floor=float(np.median(start.cycles)),
-        safe=safe_range(trial.z, trial.vector, yard.support, grid, cycles, cycle_limit),
+        safe=safe_range(trial.z, trial.vector, yard.support, grid, cycles, yard.cycle_limit),
     )
     return attribute, row_latents, row_pictures, leakage_row(trial.judges, before, start.logits)
 

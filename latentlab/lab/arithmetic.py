@@ -136,7 +136,7 @@ def arithmetic(
             and `mean`; `mean(beard, not glasses)` is that of the images with a beard and without glasses. A number is
             a scalar only beside `*` or after `/`, else a class. Names with odd characters stand in quotes.
         name: what to call the result, which has to be a direction; it is then saved as an attribute.
-        data: images for rows and means, and labels that the model lacks.
+        data: images for rows and means; its labels, where it has some, come in place of the model's.
         directions: those of a directions file; they come before names that the model knows.
         alphas: at which a direction is shown on gallery images.
         count: gallery images that a direction is shown on.
@@ -150,6 +150,10 @@ def arithmetic(
     """
     if name is not None and not name.strip():
         raise UsageError("expected a name for the result, got an empty one; for example --name grin")
+    if name is not None and match_name(name, lab.names(data)) is not None:
+        raise UsageError(
+            f"expected a new name for the result, got {name!r}, which {lab.name} knows already; choose another"
+        )
     notes: list[str] = []
     taken: list[str] = []
     own = dict(directions or {})

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.directions import AXES
+from latentlab.directions import AXES, Metric
 from latentlab.directions.direction import Direction
 from latentlab.directions.discover import discover_directions
 from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import directions_bytes
-from latentlab.errors import CapabilityError, DataError, unknown_name
+from latentlab.errors import CapabilityError, DataError, FileFormatError, UsageError, unknown_name
 from latentlab.evaluation.edits import EditScores
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line
 from latentlab.lab.result import save as save_result
-from latentlab.lab.score import measure
+from latentlab.lab.score import hold_out, measure
 from latentlab.latents.fingerprint import fingerprint
 from latentlab.latents.metric import decoder_metric
 from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
-from latentlab.runtime import Progress, silent
+from latentlab.runtime import Progress, silent, tracked
 from latentlab.statistics.bootstrap import LARGEST_ANGLE_DEGREES, images_needed
 from latentlab.statistics.probe import auc
-from latentlab.statistics.split import draw_order, split_rows
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -37,10 +36,10 @@ if TYPE_CHECKING:
     from latentlab.statistics.covariance import Covariance
 
 DIRECTIONS = "directions.safetensors"
-# The share of labelled images that judge directions and readouts found in the others.
-JUDGES = 0.25
 # Images that each edit is tried on: enough for shares to a few percent.
 TRIED = 64
+# Latents at which the decoder is differentiated between two looks at the clock.
+METRIC_BLOCK = 4
 # Beyond this probability a direction is no better than shuffled labels.
 CHANCE = 0.05
 # A direction that other images would turn further is not known well.
@@ -119,6 +118,7 @@ class Attributes:
                 auc=direction.auc,
                 auc_interval=direction.auc_interval,
                 gap=direction.gap,
+                accuracy=direction.accuracy,
                 angle_degrees=direction.angle_degrees,
                 p_value=direction.p_value,
                 average_with=self.with_images[i],
@@ -171,13 +171,18 @@ def attribute_directions(
         notes = [f"these directions came with {lab.name}; --data finds new ones from labelled images"]
     else:
         latents = lab.known() if data is None else lab.encode_data(data, progress)
-        described = describe_latents(lab, latents, data)
+        known, judges = (latents, None) if method in AXES else hold_out(latents, seed)
+        described = describe_latents(lab, known, data, seed)
         notes = [] if data is not None else [f"found in the gallery of {lab.name}: {len(latents)} test images"]
         if method in AXES:
-            estimate, judges = discover_directions(latents, method, decoder_metric(lab.codec), seed=seed), None
+            if names:
+                raise UsageError(
+                    f"expected no names with {method}, which finds directions that nobody named; leave them out"
+                )
+            metric = _tracked_metric(decoder_metric(lab.codec), progress)
+            estimate = discover_directions(latents, method, metric, seed=seed)
             notes += _tracks(estimate.directions, latents)
         else:
-            known, judges = hold_out(latents, seed)
             asked = None if names is None else [match_name(name, latents.property_names()) or name for name in names]
             estimate = estimate_directions(known, judges, names=asked, method=method, seed=seed)
         if not estimate.directions:
@@ -187,8 +192,11 @@ def attribute_directions(
     measured = None
     if quality and data is None and method == "mean" and names is None:
         measured = _kept(lab)
-    elif quality and judges is not None:
-        measured = _measured(lab, judges, directions, seed, progress)
+    if quality and measured is None and judges is not None:
+        try:
+            measured = measure(lab, judges, directions, estimate.covariance, count=TRIED, seed=seed, progress=progress)
+        except DataError as error:
+            notes.append(f"edits were not tried: {error}")
     without, with_ = _averages(lab, directions)
     return Attributes(
         origin=lab.origin("attrs", seed, data=described, names=[d.name for d in directions], method=method),
@@ -212,34 +220,34 @@ def attribute_directions(
             for d in directions
         }
         | ({} if measured is None else {"edits": measured.record()}),
-        notes=notes + [note for d in directions for note in doubts(d)],
+        notes=notes
+        + [note for d in directions for note in doubts(d)]
+        + ([] if measured is None else measured.doubts()),
         covariance=estimate.covariance,
         quality=measured,
     )
 
 
-def hold_out(latents: Latents, seed: int) -> tuple[Latents, Latents]:
-    """Three quarters of labelled latents, and the quarter that judges what is found in them.
-
-    Every row belongs to the stratum of the rarest property that it has, so that rare ones are in both parts.
-    """
-    truths = [latents.truth(name) for name in latents.property_names()]
-    strata = np.full(len(latents), -1)
-    for number in sorted(range(len(truths)), key=lambda i: -np.nansum(truths[i] == 1)):
-        strata[truths[number] == 1] = number
-    parts = split_rows(draw_order(latents.ids, seed), (1 - JUDGES, JUDGES), strata)
-    return latents.take(parts[0]), latents.take(parts[1])
-
-
-def describe_latents(lab: Lab, latents: Latents, data: Dataset | None) -> dict[str, Any]:
-    """Which images directions were found from."""
+def describe_latents(lab: Lab, known: Latents, data: Dataset | None, seed: int) -> dict[str, Any]:
+    """Which images directions and readouts were found from, and the seed by which others were held out."""
     source = f"gallery of {lab.name}" if data is None else data.source
-    return {"source": source, "split": latents.split, "images": len(latents), "fingerprint": fingerprint(latents)}
+    return {
+        "source": source,
+        "split": known.split,
+        "images": len(known),
+        "fingerprint": fingerprint(known),
+        "seed": seed,
+    }
 
 
 def doubts(direction: Direction) -> list[str]:
     """In words, why a direction should not be trusted."""
     said = []
+    if direction.estimator not in AXES and direction.readout is None:
+        said.append(
+            f"{direction.name}: too few images to hold any out ({direction.positives:,} with, "
+            f"{direction.negatives:,} without): nothing says how good the direction is"
+        )
     if direction.p_value is not None and direction.p_value > CHANCE:
         said.append(f"{direction.name}: no better than shuffled labels (p = {direction.p_value:.2f})")
     images = min(direction.positives, direction.negatives)
@@ -249,7 +257,7 @@ def doubts(direction: Direction) -> list[str]:
         enough = (
             ""
             if angle >= LARGEST_ANGLE_DEGREES
-            else f"; about {needed:,} of each kind would bring it to {DOUBTFUL_DEGREES:.0f}°"
+            else f"; about {needed:,} of the rarer kind would bring it to {DOUBTFUL_DEGREES:.0f}°"
         )
         said.append(
             f"{direction.name}: other images would turn the direction by up to {angle:.0f}° (95 %), "
@@ -267,17 +275,20 @@ def _carried(lab: Lab, names: Sequence[str] | None) -> list[Direction]:
 def _kept(lab: Lab) -> EditScores | None:
     """What edits do along the run's own directions, as it was measured when the run was described."""
     record = lab.metrics.get("edits")
-    return None if record is None else EditScores.from_record(record)
-
-
-def _measured(
-    lab: Lab, judges: Latents, directions: Sequence[Direction], seed: int, progress: Progress
-) -> EditScores | None:
-    """What edits do on held-out images; None where none of them can be judged."""
     try:
-        return measure(lab, judges, directions, count=TRIED, seed=seed, progress=progress)
-    except DataError:
-        return None
+        return None if record is None else EditScores.from_record(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(f"the scores of edits in {lab.name} are not whole ({error}); they were edited") from error
+
+
+def _tracked_metric(metric: Metric, progress: Progress) -> Metric:
+    """The same metric of a decoder, a few latents at a time."""
+
+    def tracked_metric(z: np.ndarray) -> np.ndarray:
+        parts = np.array_split(z, max(1, len(z) // METRIC_BLOCK))
+        return np.concatenate([metric(part) for part in tracked(parts, "differentiating the decoder", progress)])
+
+    return tracked_metric
 
 
 def _tracks(directions: Sequence[Direction], latents: Latents) -> list[str]:
@@ -294,7 +305,8 @@ def _tracks(directions: Sequence[Direction], latents: Latents) -> list[str]:
                 if abs(value - 0.5) > abs(best - 0.5) or not name:
                     best, name = value, candidate
         if name:
-            said.append(f"{direction.name} goes most with {name} (AUC {best:.2f})")
+            way = "goes most with" if best >= 0.5 else "goes most against"
+            said.append(f"{direction.name} {way} {name} (AUC {max(best, 1 - best):.2f})")
     return said
 
 

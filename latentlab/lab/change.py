@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.directions.keep import keep_still
-from latentlab.editing.unit import gaps_per_unit, gaps_to_levels
+from latentlab.editing.edits import sweep
+from latentlab.editing.unit import WITHOUT_READOUT, gaps_per_unit, gaps_to_levels
 from latentlab.errors import CapabilityError, UsageError, unknown_name
 from latentlab.latents.name import match_name
 
@@ -62,7 +63,7 @@ def find_changes(
     keep: Sequence[str],
     data: Dataset | None,
     directions: Mapping[str, Direction] | None,
-    covariance: Covariance,
+    covariance: Covariance | None,
 ) -> list[Change]:
     """The changes that were asked for, with the directions that they go along.
 
@@ -73,7 +74,7 @@ def find_changes(
         keep: attributes or classes whose readouts are to stay as they are.
         data: where directions are found for names that the model lacks.
         directions: those of a directions file, which come before the run's own.
-        covariance: of the latents.
+        covariance: of the latents, or None where it is not known.
 
     Raises:
         UsageError: when nothing is asked for, an α is no number, or an attribute is to change and to stay.
@@ -111,42 +112,61 @@ def find_directions(
 
 
 def find_steps(
-    changes: Sequence[Change], z: np.ndarray, unit: str, covariance: Covariance
+    changes: Sequence[Change], z: np.ndarray, unit: str, covariance: Covariance | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Each change as a vector and its alphas in class gaps, (1, k) for all latents alike or (n, k).
+
+    A level is reached from where the changes without one have moved the latents.
 
     Args:
         changes: what is asked for.
         z: the latents that will be moved, of shape (n, d).
         unit: of the alphas of changes without a level.
-        covariance: of the latents.
+        covariance: of the latents, or None where it is not known.
 
     Raises:
         UnknownNameError, CapabilityError, DataError, UsageError: when a unit or a level cannot be had.
     """
-    levelled = [change for change in changes if change.level is not None]
-    gaps = (
-        gaps_to_levels(z, [change.direction for change in levelled], [change.level or 0.0 for change in levelled])
-        if levelled
-        else np.zeros((len(z), 0))
-    )
     steps = {}
     for change in changes:
         if change.level is None:
-            scale = np.full((1, 1), gaps_per_unit(unit, change.direction, covariance))
-        else:
-            scale = gaps[:, [levelled.index(change)]]
-        steps[change.name] = (change.direction.vector, scale * np.asarray(change.alphas)[None])
-    return steps
+            scale = gaps_per_unit(unit, change.direction, covariance)
+            steps[change.name] = (change.direction.vector, scale * np.asarray(change.alphas)[None])
+    levelled = [change for change in changes if change.level is not None]
+    if levelled:
+        start = sweep(z, steps)
+        count = max(start.shape[1], *(len(change.alphas) for change in levelled))
+        goals = [change.level for change in levelled if change.level is not None]
+        gaps = np.stack(
+            [
+                gaps_to_levels(start[:, min(step, start.shape[1] - 1)], [one.direction for one in levelled], goals)
+                for step in range(count)
+            ],
+            axis=1,
+        )
+        for index, change in enumerate(levelled):
+            if len(change.alphas) not in (1, count):
+                raise UsageError(
+                    f"expected 1 or {count} alphas for {change.name!r}, got {len(change.alphas)}; "
+                    "give each attribute as many"
+                )
+            steps[change.name] = (change.direction.vector, gaps[:, :, index] * np.asarray(change.alphas)[None])
+    return {change.name: steps[change.name] for change in changes}
 
 
-def _sparing(change: Change, kept: Sequence[Direction], covariance: Covariance) -> Change:
+def _sparing(change: Change, kept: Sequence[Direction], covariance: Covariance | None) -> Change:
     """The same change along a direction that leaves the readouts of others alone."""
     if not kept:
         return change
+    if covariance is None:
+        raise CapabilityError(
+            "expected latents of images to know what may change while others stay, got a model without a gallery; "
+            "give --data, or --directions with a file that attrs wrote"
+        )
     vector = keep_still(
         change.direction.vector,
-        _readout(change.direction),
+        # A direction that nobody labelled images for has no probe: Σ⁻¹v reads best what moves along it.
+        covariance.solve(change.direction.vector) if change.direction.readout is None else change.direction.readout,
         np.stack([_readout(direction) for direction in kept], axis=1),
         covariance,
         target=change.name,
@@ -158,7 +178,7 @@ def _sparing(change: Change, kept: Sequence[Direction], covariance: Covariance) 
 def _readout(direction: Direction) -> np.ndarray:
     if direction.readout is None:
         raise CapabilityError(
-            f"{direction.name!r} has no readout, so that nobody can tell whether it stays; label more images"
+            f"{direction.name!r} has no readout, so that nobody can tell whether it stays: {WITHOUT_READOUT}"
         )
     return direction.readout
 

@@ -16,6 +16,7 @@ from latentlab.lab.reach import Reach, find_reach, find_safe_range
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
+from latentlab.statistics.covariance import fit_covariance
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from latentlab.lab.lab import Alpha, Lab
     from latentlab.latents.table import Latents
     from latentlab.report.page import Section
+
+
+# The share of pictures that has to follow a level that the latents have.
+MOST = 0.75
 
 
 @dataclass(frozen=True)
@@ -138,16 +143,24 @@ def edit_images(
             cannot be kept, a level or a unit that cannot be had.
     """
     goals = dict(levels or {})
-    changes = find_changes(lab, attributes, goals, keep, data, directions, lab.covariance)
+    table = None if data is None else lab.encode_data(data)
+    covariance = lab.covariance
+    if covariance is None and table is not None:
+        covariance = fit_covariance(table.mean)
+    changes = find_changes(lab, attributes, goals, keep, data, directions, covariance)
     notes = [_weakness(change.direction) for change in changes if _weakness(change.direction)]
+    borrowed = [one.name for one in changes if one.name not in lab.directions and one.name not in (directions or {})]
+    if borrowed:
+        notes.append(
+            f"{', '.join(borrowed)}: found in these very images, so that what is read from them flatters the direction"
+        )
     if images is not None:
         given = lab.as_images(images)
         originals: np.ndarray | None = given
         latents = lab.encode(given)
         shown = list(names or [f"image {i + 1}" for i in range(len(latents))])
         warnings = lab.stranger_notes(given, latents, shown)
-    elif data is not None:
-        table = lab.encode_data(data)
+    elif data is not None and table is not None:
         rows = _rows_without(table, changes, count, seed)
         originals, latents = data.take(rows).images, table.mean[rows]
         shown, warnings = [str(name) for name in table.ids[rows]], []
@@ -161,7 +174,7 @@ def edit_images(
             f"these are test images as {lab.name} decodes them: it carries their latents, not their pixels; "
             "give image files or --data to see originals beside them"
         )
-    steps = find_steps(changes, latents, unit, lab.covariance)
+    steps = find_steps(changes, latents, unit, covariance)
     moved = sweep(latents, steps)
     flat = moved.reshape(-1, moved.shape[-1])
     pictures = lab.decode(flat)
@@ -171,7 +184,13 @@ def edit_images(
     judges = [change.direction for change in changes] + find_directions(lab, keep, data, directions)
     scores = _scores(moved[:, -1], returned[:, -1], judges)
     if len(changes) == 1 and changes[0].level is None:
-        scores |= _safe(lab, latents, changes[0].direction, gaps_per_unit(unit, changes[0].direction, lab.covariance))
+        scores |= _safe(lab, latents, changes[0].direction, gaps_per_unit(unit, changes[0].direction, covariance))
+    missed = [one for one in changes if one.level is not None and not _reached(one, returned[:, -1])]
+    notes += [
+        f"{one.name}: the latents reach {one.level:g}, most pictures do not: decoded and encoded again they are read "
+        "otherwise; go further, or --set a level further from the middle"
+        for one in missed
+    ]
     outside = [caption for caption, where in zip(captions, reach, strict=False) if not where.inside]
     if outside:
         notes.append(f"beyond the data: {', '.join(outside)}; there the model shows what it has never seen")
@@ -229,6 +248,14 @@ def _scores(last: np.ndarray, returned: np.ndarray, judges: Sequence[Direction])
             for where, z in (("latent", last), ("decoded and encoded again", returned)):
                 scores[f"read as {direction.name}, {where}"] = _read_share(direction, z)
     return scores
+
+
+def _reached(change: Change, returned: np.ndarray) -> bool:
+    """Whether most pictures at α = 1 are on the side of the middle that their level is on."""
+    if change.level is None or change.direction.readout is None or change.alphas[-1] != 1:
+        return True
+    share = _read_share(change.direction, returned)
+    return share >= MOST if change.level > 0.5 else share <= 1 - MOST
 
 
 def _read_share(direction: Direction, z: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,24 +138,30 @@ class Lab:
         return self.gallery.mean.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     @cached_property
-    def covariance(self) -> Covariance:
-        """How the latents of images lie; as the prior has it where none are known."""
+    def covariance(self) -> Covariance | None:
+        """How the latents of images lie; as the prior has it where none are known; None without a prior either."""
         from latentlab.statistics.covariance import Covariance, fit_covariance
 
         if self.run.covariance is not None:
             return self.run.covariance
         if self.gallery is not None:
             return fit_covariance(self.gallery.mean)
-        return Covariance(self.center, np.eye(self.latent.size, dtype=np.float32), 0)
+        return Covariance(self.center, np.eye(self.latent.size, dtype=np.float32), 0) if self.probabilistic else None
 
     @cached_property
     def support(self) -> Support | None:
         """Where the latents of images lie: those of the gallery, else draws of the prior, else None."""
         from latentlab.statistics.support import Support
 
-        if self.gallery is not None:
-            return Support(self.gallery.mean, self.covariance)
-        return Support(self.draw(PRIOR_DRAWS), self.covariance) if self.probabilistic else None
+        if self.covariance is None or (self.gallery is None and not self.probabilistic):
+            return None
+        return Support(self.draw(PRIOR_DRAWS) if self.gallery is None else self.gallery.mean, self.covariance)
+
+    def with_covariance(self, covariance: Covariance | None) -> Lab:
+        """The same model, which takes a covariance of its latents from elsewhere where it has none of its own."""
+        if covariance is None or self.run.covariance is not None or self.gallery is not None:
+            return self
+        return Lab(replace(self.run, covariance=covariance))
 
     def __repr__(self) -> str:
         known = ", ".join(list(self.directions)[:12]) or "no names"

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentlab.editing.pace import dense
+from latentlab.editing.paths import PATHS
+from latentlab.editing.paths.space import Energy, Space
 from latentlab.editing.walk import key_frames, walk, walk_evenly
 from latentlab.errors import UsageError
 from latentlab.evaluation.paths import recommend, score_path
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
     from latentlab.report.page import Section
+    from latentlab.statistics.support import Support
 
 MOST_STEPS = 1000
 # Frames that a strip shows in one row.
@@ -31,6 +36,10 @@ STRIP = 16
 SPEEDS = ("latent", "even")
 # Ends that differ by less, as a share of their length, are one image as far as float32 can tell.
 SAME = 1e-6
+# Bytes of gradients that are kept, so that a path which is walked twice is searched for once.
+REMEMBERED = 1 << 27
+# What a verdict on a geodesic rests on, where a table beside it shows the scores of frames.
+MEASURED = "measured all along both paths, whatever the number of frames"
 
 
 @dataclass(frozen=True)
@@ -128,14 +137,14 @@ def morph(
     """
     check_request(ends, steps, speed, format)
     found = find_ends(lab, ends, exemplar=exemplar, seed=seed, data=data)
-    latents, captions = take_walk(lab, found, steps, path, speed)
+    energy = find_energy(lab, path)
+    latents, captions = take_walk(lab, found, steps, path, speed, energy)
     images = lab.decode(latents)
-    scores = score_frames(lab, latents, images)
+    support = data_support(lab)
+    scores = score_frames(lab, latents, images, support)
     notes = end_notes(lab, found, exemplar and data is None)
     if path == "geodesic":
-        straight = take_walk(lab, found, steps, "line", speed)[0]
-        line = score_frames(lab, straight, lab.decode(straight))
-        notes.append(recommend({"line": line, "geodesic": scores}))
+        notes.append(f"{recommend(whole_paths(lab, found, energy, support))}; {MEASURED}")
     return Morph(
         origin=lab.origin("morph", seed, ends=list(ends), steps=steps, path=path, speed=speed, exemplar=exemplar),
         images=images,
@@ -187,10 +196,34 @@ def find_ends(
     return found
 
 
-def take_walk(lab: Lab, found: Sequence[End], steps: int, path: str, speed: str) -> tuple[np.ndarray, list[str]]:
-    """The latents of a walk, of shape (steps, d), and their captions."""
+def find_energy(lab: Lab, path: str) -> Energy | None:
+    """What a path costs in pictures, where the path asks for it; what was asked once is remembered.
+
+    Raises:
+        CapabilityError: when there are no steps between the model's latents.
+    """
+    if path != "geodesic":
+        return None
+    energy = decoder_energy(lab.codec)
+    known: dict[bytes, tuple[float, np.ndarray]] = {}
+
+    def remembered(curve: np.ndarray) -> tuple[float, np.ndarray]:
+        key = blake2b(np.ascontiguousarray(curve).tobytes(), digest_size=16).digest()
+        if key in known:
+            return known[key]
+        answer = energy(curve)
+        if (len(known) + 1) * answer[1].nbytes <= REMEMBERED:
+            known[key] = answer
+        return answer
+
+    return remembered
+
+
+def take_walk(
+    lab: Lab, found: Sequence[End], steps: int, path: str, speed: str, energy: Energy | None
+) -> tuple[np.ndarray, list[str]]:
+    """The latents of a walk, of shape (steps, d), and their captions; for `energy` see `find_energy`."""
     ends = np.stack([end.latent for end in found])
-    energy = decoder_energy(lab.codec) if path == "geodesic" else None
     if speed == "even" or path == "geodesic":
         latents, keys = walk_evenly(ends, steps, path, lab.decode, lab.center, energy)
     else:
@@ -198,10 +231,59 @@ def take_walk(lab: Lab, found: Sequence[End], steps: int, path: str, speed: str)
     return latents, _captions([end.name for end in found], keys)
 
 
-def score_frames(lab: Lab, latents: np.ndarray, images: np.ndarray) -> dict[str, Any]:
-    """The scores of a walk; how far it is from the data only where the model carries latents of images."""
-    support = None if lab.gallery is None else lab.support
+def data_support(lab: Lab, latents: np.ndarray | None = None) -> Support | None:
+    """Where the data lie, or None where that is not known: draws of a prior are no data.
+
+    Args:
+        lab: the model.
+        latents: of data, of shape (n, d); None takes those of the images that the model carries.
+    """
+    if latents is None:
+        return None if lab.gallery is None else lab.support
+    from latentlab.directions.estimate import covariance_of
+    from latentlab.statistics.support import Support
+
+    known = lab.run.covariance is not None or lab.gallery is not None
+    covariance = lab.covariance if known else covariance_of(latents)
+    return None if covariance is None else Support(latents, covariance)
+
+
+def score_frames(lab: Lab, latents: np.ndarray, images: np.ndarray, support: Support | None) -> dict[str, Any]:
+    """The scores of a walk's frames; how far it is from the data only with a support (see `data_support`)."""
     return dict(score_path(latents, images, lab.encode(images), support))
+
+
+def whole_paths(
+    lab: Lab, found: Sequence[End], energy: Energy | None, support: Support | None
+) -> dict[str, dict[str, float]]:
+    """The length in pictures and the farthest point of the line and of the geodesic, walked densely.
+
+    Frames that are shown are too few to judge by: two of them are as long on any path, and the farthest point may lie
+    between them. These numbers do not depend on how many are shown, nor on their pace.
+
+    Args:
+        lab: the model.
+        found: the ends.
+        energy: of the decoder; see `find_energy`.
+        support: where the data lie, or None.
+
+    Returns:
+        For each of the two `image_length` and, with a support, `farthest_percentile`; `recommend` and `pays` take it.
+    """
+    space = Space(np.asarray(lab.center, np.float64), energy)
+    scores: dict[str, dict[str, float]] = {}
+    for kind in ("line", "geodesic"):
+        length, farthest = 0.0, 0.0
+        for start, end in pairwise(found):
+            curve = PATHS[kind](start.latent.astype(np.float64), end.latent.astype(np.float64), space)
+            times, way = dense(curve, 1, lab.decode)
+            length += float(way[-1])
+            if support is not None:
+                farthest = max(farthest, float(support.percentile(curve(times).astype(np.float32)).max()))
+        scores[kind] = {"image_length": length}
+        if support is not None:
+            scores[kind]["farthest_percentile"] = farthest
+    return scores
 
 
 def end_notes(lab: Lab, found: Sequence[End], decoded: bool) -> list[str]:

@@ -12,12 +12,16 @@ from latentlab.editing.paths import PATHS
 from latentlab.errors import CapabilityError
 from latentlab.evaluation.paths import recommend
 from latentlab.lab.morph import (
+    MEASURED,
     check_request,
+    data_support,
     end_notes,
     find_ends,
+    find_energy,
     score_frames,
     strip_rows,
     take_walk,
+    whole_paths,
 )
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.animation import animation_bytes
@@ -133,16 +137,18 @@ def compare_paths(
     images, latents, captions = {}, {}, {}
     scores: dict[str, Mapping[str, Any]] = {}
     notes = end_notes(lab, found, exemplar and data is None)
+    support = data_support(lab)
     for kind in tracked(list(PATHS), "walking", progress):
         try:
-            latents[kind], captions[kind] = take_walk(lab, found, steps, kind, speed)
+            energy = find_energy(lab, kind)
+            latents[kind], captions[kind] = take_walk(lab, found, steps, kind, speed, energy)
         except CapabilityError as error:
             notes.insert(0, f"no {kind}: {error}")
             continue
         images[kind] = lab.decode(latents[kind])
-        scores[kind] = score_frames(lab, latents[kind], images[kind])
-    if "geodesic" in scores:
-        notes.insert(0, recommend(scores))
+        scores[kind] = score_frames(lab, latents[kind], images[kind], support)
+        if kind == "geodesic":
+            notes.insert(0, f"{recommend(whole_paths(lab, found, energy, support))}; {MEASURED}")
     return MorphComparison(
         origin=lab.origin("morph", seed, ends=list(ends), steps=steps, compare=True, speed=speed, exemplar=exemplar),
         images=images,

@@ -10,9 +10,9 @@ import numpy as np
 
 from latentlab.editing.paths import PATHS
 from latentlab.errors import CapabilityError, DataError, UsageError
-from latentlab.evaluation.paths import pays, score_path
+from latentlab.evaluation.paths import MARGIN, pays
 from latentlab.lab.end import End
-from latentlab.lab.morph import take_walk
+from latentlab.lab.morph import MEASURED, data_support, find_energy, score_frames, take_walk, whole_paths
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
@@ -86,7 +86,7 @@ def score_model_paths(
 
     Args:
         lab: the model.
-        data: images to walk between; None takes the gallery.
+        data: images to walk between, which also say where data lie; None takes the gallery.
         pairs: how many pairs; of different classes, where classes are known.
         steps: frames of each path.
         seed: of the pairs.
@@ -103,28 +103,29 @@ def score_model_paths(
     found: dict[str, list[Mapping[str, float]]] = {}
     notes: dict[str, str] = {}
     worthwhile = 0
+    support = data_support(lab, None if data is None else latents.mean)
     for first, last in tracked(chosen, "walking", progress):
         ends = [End(f"@{row}", latents.mean[row]) for row in (first, last)]
-        here: dict[str, Mapping[str, float]] = {}
         for kind in PATHS:
             try:
-                z, _ = take_walk(lab, ends, steps, kind, "latent")
+                energy = find_energy(lab, kind)
+                z, _ = take_walk(lab, ends, steps, kind, "latent", energy)
             except CapabilityError as error:
                 notes[kind] = f"no {kind}: {error}"
                 continue
             images = lab.decode(z)
-            here[kind] = score_path(z, images, lab.encode(images), lab.support)
-            found.setdefault(kind, []).append(here[kind])
+            found.setdefault(kind, []).append(score_frames(lab, z, images, support))
             frames.setdefault(kind, images)
-        worthwhile += "geodesic" in here and pays(here)
+            worthwhile += kind == "geodesic" and pays(whole_paths(lab, ends, energy, support))
     scores = {
         kind: {name: float(np.mean([one[name] for one in rows])) for name in rows[0]} for kind, rows in found.items()
     }
     said = [f"means over {len(chosen)} pairs of images; the pictures are of the first"]
     if "geodesic" in scores:
+        among = "" if support is None else ", and among the data"
         said.append(
-            f"a geodesic pays for {worthwhile} of {len(chosen)} pairs: shorter than the line by more than 5 %, and "
-            "among the data"
+            f"a geodesic pays for {worthwhile} of {len(chosen)} pairs: shorter than the line by more than "
+            f"{MARGIN * 100:.0f} %{among}; {MEASURED}"
         )
     return PathScore(
         origin=lab.origin(

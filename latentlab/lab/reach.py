@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.evaluation.identity import cycle_errors, latent_spread, nearest_distance
-from latentlab.evaluation.safe import PERCENTILE, SafeRange, safe_range
+from latentlab.evaluation.safe import GRID, PERCENTILE, SafeRange, cycle_limit, safe_range
 
 if TYPE_CHECKING:
     from latentlab.lab.lab import Lab
     from latentlab.statistics.support import Support
 
-# The quantile of the cycle errors of unedited test images that edited ones may have too.
-WORST_CYCLE = "0.99"
-# Steps in class gaps at which pictures are made to find the safe range.
-GAPS = np.linspace(-4, 4, 17)
+# What metrics call the quantile of the cycle errors of unedited test images that edited ones may have too.
+USUAL_CYCLE = f"{PERCENTILE / 100:g}"
 
 
 @dataclass(frozen=True)
@@ -71,14 +69,14 @@ def find_safe_range(lab: Lab, z: np.ndarray, vector: np.ndarray) -> SafeRange | 
     """
     if lab.support is None:
         return None
-    moved = (z[:, None] + GAPS[None, :, None] * vector).astype(np.float32)
+    moved = (z[:, None] + np.array(GRID)[None, :, None] * vector).astype(np.float32)
     returned = lab.encode(lab.decode(moved.reshape(-1, z.shape[1]))).reshape(moved.shape)
     cycles = [reach.cycle_error for reach in find_reach(lab, moved, returned)]
     limit = _cycle_limit(lab, lab.support, latent_spread(lab.support.latents))
-    return safe_range(z, vector, lab.support, GAPS.tolist(), cycles, limit)
+    return safe_range(z, vector, lab.support, GRID, cycles, limit)
 
 
 def _cycle_limit(lab: Lab, support: Support, spread: float) -> float:
-    """The cycle error up to which a picture stands for its latent; infinite where the model's own was not measured."""
-    usual = lab.metrics.get("test", {}).get("cycle_error_quantiles", {}).get(WORST_CYCLE, np.inf)
-    return max(usual, nearest_distance(support.latents, spread) / 2)
+    """The `cycle_limit` of a model; infinite where its cycle errors were not measured."""
+    usual = lab.metrics.get("test", {}).get("cycle_error_quantiles", {}).get(USUAL_CYCLE, np.inf)
+    return cycle_limit(usual, nearest_distance(support.latents, spread))

@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentlab.errors import CapabilityError, DataError, unknown_name
 from latentlab.evaluation.edits import COUNT, SUCCESS, EditScores, score_edits
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
+from latentlab.latents.fingerprint import fingerprint
 from latentlab.latents.name import match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, silent
+from latentlab.statistics.split import draw_order, split_rows
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.directions.direction import Direction
+    from latentlab.directions.record import DirectionsFile
     from latentlab.lab.lab import Lab
     from latentlab.latents.table import Latents
     from latentlab.report.page import Section
+    from latentlab.statistics.covariance import Covariance
+
+# The share of labelled images that judge directions and readouts found in the others.
+JUDGES = 0.25
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def score_model_edits(
     names: Sequence[str] | None = None,
     *,
     data: Dataset | None = None,
-    directions: Mapping[str, Direction] | None = None,
+    directions: DirectionsFile | None = None,
     success: float = SUCCESS,
     count: int = COUNT,
     seed: int = 0,
@@ -94,7 +102,8 @@ def score_model_edits(
         lab: the model.
         names: attributes or classes; None for all that have a direction.
         data: labelled held-out images; None takes the gallery.
-        directions: those of a directions file, instead of the run's own.
+        directions: a directions file, instead of the run's own; of the images that it was made from only the quarter
+            that judged is looked at.
         success: the share of images that an edit has to change.
         count: images that each edit is tried on.
         seed: of which.
@@ -103,9 +112,7 @@ def score_model_edits(
     Raises:
         LatentlabError: when there are no directions, or no held-out images to judge them with.
     """
-    from latentlab.errors import CapabilityError, unknown_name
-
-    known = lab.directions if directions is None else directions
+    known = lab.directions if directions is None else directions.by_name
     if not known:
         raise CapabilityError(
             f"{lab.name} carries no directions; make some with `latentlab attrs --data SOURCE` and give the file with "
@@ -118,7 +125,22 @@ def score_model_edits(
             raise unknown_name("attribute or class", name, known)
         asked.append(known[found])
     latents = lab.known() if data is None else lab.encode_data(data, progress)
-    quality = measure(lab, latents, asked, success=success, count=count, seed=seed, progress=progress)
+    notes = []
+    if directions is not None:
+        judges = _unseen(latents, directions)
+        if len(judges) < len(latents):
+            notes.append(f"scored on the {len(judges)} of these {len(latents)} images that found no direction")
+        latents = judges
+    quality = measure(
+        lab,
+        latents,
+        asked,
+        covariance=None if directions is None else directions.covariance,
+        success=success,
+        count=count,
+        seed=seed,
+        progress=progress,
+    )
     described = {"source": "the run's own gallery"} if data is None else {"source": data.source, "split": data.split}
     return EditScore(
         origin=lab.origin(
@@ -126,13 +148,55 @@ def score_model_edits(
         ),
         quality=quality,
         examples=_examples(lab, latents, {one.name: one for one in asked}, quality),
-        notes=quality.doubts(),
+        notes=notes + quality.doubts(),
     )
 
 
-def measure(lab: Lab, latents: Latents, directions: Sequence[Direction], **options: Any) -> EditScores:
-    """`score_edits` with the model's own encoder and decoder."""
-    return score_edits(latents, directions, decode=lab.decode, encode=lab.encode, covariance=lab.covariance, **options)
+def measure(
+    lab: Lab, latents: Latents, directions: Sequence[Direction], covariance: Covariance | None = None, **options: Any
+) -> EditScores:
+    """`score_edits` with the model's own encoder and decoder.
+
+    Args:
+        lab: the model.
+        latents: held-out images.
+        directions: with their readouts.
+        covariance: of the latents that they were found from; None for that of the model.
+        options: those of `score_edits`.
+    """
+    known = lab.covariance if covariance is None else covariance
+    return score_edits(latents, directions, decode=lab.decode, encode=lab.encode, covariance=known, **options)
+
+
+def hold_out(latents: Latents, seed: int) -> tuple[Latents, Latents]:
+    """Three quarters of labelled latents, and the quarter that judges what is found in them.
+
+    Every row belongs to the stratum of the rarest property that it has, so that rare ones are in both parts.
+    """
+    truths = [latents.truth(name) for name in latents.property_names()]
+    strata = np.full(len(latents), -1)
+    for number in sorted(range(len(truths)), key=lambda i: -np.nansum(truths[i] == 1)):
+        strata[truths[number] == 1] = number
+    parts = split_rows(draw_order(latents.ids, seed), (1 - JUDGES, JUDGES), strata)
+    return latents.take(parts[0]), latents.take(parts[1])
+
+
+def _unseen(latents: Latents, file: DirectionsFile) -> Latents:
+    """The latents, or of those that a file of directions was made from the quarter that it was judged on.
+
+    Raises:
+        DataError: when all of them found the directions.
+    """
+    seed = file.data.get("seed")
+    if isinstance(seed, int) and latents.property_names():
+        known, judges = hold_out(latents, seed)
+        if fingerprint(known) == file.data.get("fingerprint"):
+            return judges
+    if fingerprint(latents) == file.data.get("fingerprint"):
+        raise DataError(
+            "expected images that the directions were not found from, got the very same; give others with --data"
+        )
+    return latents
 
 
 def _examples(lab: Lab, latents: Latents, directions: Mapping[str, Direction], quality: EditScores) -> np.ndarray:

@@ -25,6 +25,7 @@ def write_gallery(path: Path, latents: Latents, checkpoint: str) -> Path:
     header = {
         "format": FORMAT, "checkpoint": checkpoint, "split": latents.split,
         "classes": list(latents.classes), "ids": [str(name) for name in latents.ids],
+        "thresholds": dict(latents.thresholds),
     }  # fmt: skip
     contiguous = {name: np.ascontiguousarray(column) for name, column in arrays.items()}
     return write_bytes(path, save(contiguous, {"latentlab": json.dumps(header, sort_keys=True)}))
@@ -65,6 +66,8 @@ def read_gallery(path: Path, checkpoint: str) -> Latents:
             labels=arrays.get("labels"),
             attributes=attributes,
             loss=arrays.get("loss"),
+            # Galleries did not always have them.
+            thresholds={str(name): float(value) for name, value in dict(header.get("thresholds", {})).items()},
         )
-    except (DataError, KeyError, TypeError, ValueError) as error:
+    except (DataError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileFormatError(f"{path}: is not a whole gallery ({error}); it was edited") from error

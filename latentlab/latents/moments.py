@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from itertools import pairwise
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from latentlab.errors import DataError
-from latentlab.statistics.covariance import Covariance
-from latentlab.statistics.probe import DEAD_RATIO
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
+from latentlab.statistics.covariance import DEAD_RATIO, Covariance
 
 # Rows of one matrix product: few enough to stay in the cache and to add up exactly enough in float32.
 CHUNK = 2048
-# Rows that are worth a thread of their own.
-LEAST_SHARE = 20_000
 # The share of its variance that the labels before it must leave of a label that is held fixed.
 COLLINEAR = 1e-3
 
@@ -72,27 +60,6 @@ class Moments:
             )
         if not self.count and len(z):
             self._shift = z[:CHUNK].mean(axis=0, dtype=np.float64).astype(np.float32)
-        workers = min(os.cpu_count() or 1, len(z) // LEAST_SHARE)
-        if workers < 2:
-            return self._add_rows(z, labels)
-        # Products of so few columns do not keep several threads busy: each thread has rows and a product of its own.
-        cuts = [len(z) * worker // workers for worker in range(workers + 1)]
-        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-            parts = [
-                pool.submit(self._fresh()._add_rows, z[first:last], labels[first:last])
-                for first, last in pairwise(cuts)
-            ]
-        for part in parts:
-            self.merge(part.result())
-        return self
-
-    def _fresh(self) -> Moments:
-        """The same without rows, for another thread."""
-        fresh = Moments(self.size, self.labels)
-        fresh._shift = self._shift
-        return fresh
-
-    def _add_rows(self, z: np.ndarray, labels: np.ndarray) -> Moments:
         for start in range(0, len(z), CHUNK):
             self._add_chunk(z[start : start + CHUNK], labels[start : start + CHUNK])
         return self
@@ -211,14 +178,6 @@ class Moments:
 
     def _center(self) -> np.ndarray:
         return self._shift + self._gram[self.size, : self.size] / max(self.count, 1)
-
-
-@cache
-def _blas() -> ThreadpoolController:
-    """The switch of the threads that matrix products use; to look for the libraries takes longer than to turn it."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _independent(moments: np.ndarray) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class Latents:
         attributes: one array of shape (n,) a name: 0/1 or scores, NaN where unknown.
         loss: −log p(x|z) at the posterior mean in nats, of shape (n,), or None: what the model makes of
             images that it should know, against which a stranger is judged.
+        thresholds: for each attribute of scores, the score above which an image has it: their median, found once, so
+            that every part of the table is split alike. Found for those that are not given; 0/1 attributes have none.
     """
 
     mean: np.ndarray
@@ -34,6 +36,7 @@ class Latents:
     labels: np.ndarray | None = None
     attributes: Mapping[str, np.ndarray] = field(default_factory=dict)
     loss: np.ndarray | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rows = {
@@ -46,6 +49,12 @@ class Latents:
         for name, column in rows.items():
             if column is not None and len(column) != len(self.mean):
                 raise DataError(f"expected {len(self.mean)} rows of {name}, got {len(column)}")
+        found = {
+            name: self.thresholds[name] if name in self.thresholds else _threshold(column)
+            for name, column in self.attributes.items()
+        }
+        known = {name: float(threshold) for name, threshold in found.items() if threshold is not None}
+        object.__setattr__(self, "thresholds", known)
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -61,7 +70,12 @@ class Latents:
             labels=None if self.labels is None else self.labels[rows],
             attributes={name: values[rows] for name, values in self.attributes.items()},
             loss=None if self.loss is None else self.loss[rows],
+            thresholds=self.thresholds,
         )
+
+    def with_thresholds(self, other: Latents) -> Latents:
+        """The same table with scores split where another one, such as that of the training images, splits them."""
+        return replace(self, thresholds={**self.thresholds, **other.thresholds})
 
     def property_names(self) -> list[str]:
         """Every name that splits the rows in two: attributes, then classes."""
@@ -71,21 +85,28 @@ class Latents:
         """Whether each row has the attribute, or is of the class, called `name`.
 
         Returns:
-            float32 of shape (n,): 1 with, 0 without, NaN unknown. Scores that are not 0/1 (or ±1) are
-            split at their median.
+            float32 of shape (n,): 1 with, 0 without, NaN unknown. Scores that are not 0/1 are split at their
+            threshold.
         """
         if name in self.attributes:
             values = np.asarray(self.attributes[name], dtype=np.float32)
-            known = ~np.isnan(values)
-            levels = np.unique(values[known])
-            if set(levels) <= {0.0, 1.0}:
+            if name not in self.thresholds:
                 return values
-            # Where half or more have the highest score, the median parts nothing, and the next one down does.
-            threshold = min([np.median(values[known]), *levels[-2:-1]])
-            return np.where(known, (values > threshold).astype(np.float32), np.nan).astype(np.float32)
+            above = (values > self.thresholds[name]).astype(np.float32)
+            return np.where(np.isnan(values), np.float32(np.nan), above)
         if name in self.classes and self.labels is not None:
             number = self.classes.index(name)
             return np.where(self.labels < 0, np.nan, self.labels == number).astype(np.float32)
         from latentlab.errors import unknown_name
 
         raise unknown_name("attribute or class", name, self.property_names())
+
+
+def _threshold(column: np.ndarray) -> float | None:
+    """The score above which an image has an attribute; None for 0/1 and NaN, which need none."""
+    values = np.asarray(column, dtype=np.float32)
+    known = values[~np.isnan(values)]
+    if ((known == 0) | (known == 1)).all():
+        return None
+    # Where half or more have the highest score, the median parts nothing, and the next one down does.
+    return float(min([np.median(known), *np.unique(known)[-2:-1]]))

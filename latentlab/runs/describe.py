@@ -64,7 +64,8 @@ def describe(
     model = checkpoint.model
     posterior = codec_has_posterior(model)
     known = encode_dataset(model, _some(train, MOST_FOR_DIRECTIONS, seed), progress)
-    unseen = encode_dataset(model, test, progress)
+    # An image has an attribute by the scores that its direction was found with, whichever table it is in.
+    unseen = encode_dataset(model, test, progress).with_thresholds(known)
     samples = POSTERIOR_SAMPLES if posterior else 1
     scores = score_likelihood(
         model, test.pixels, probabilistic=posterior, samples=samples, seed=seed, progress=progress

@@ -99,7 +99,7 @@ def open_run(model: str | Path) -> Run:
         name=name,
         path=path,
         checkpoint=checkpoint,
-        directions={} if found is None else {direction.name: direction for direction in found.directions},
+        directions={} if found is None else found.by_name,
         gallery=read_gallery(gallery, checkpoint.hash) if gallery.is_file() else None,
         metrics=_read_metrics(metrics, checkpoint.hash) if metrics.is_file() else {},
         history=tuple(read_history(folder / HISTORY)),

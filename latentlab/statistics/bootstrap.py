@@ -69,21 +69,22 @@ def direction_angle(
 ) -> float:
     """The angle within which a direction would stay if other images had been drawn.
 
-    Rows are drawn again with replacement; the angle is the `level` quantile of those between the direction of all
-    rows and the directions of the rows drawn. Of many rows only `most` are drawn, and tan(angle), which falls as
-    1/√n, is scaled by √(most / count). A draw without a direction (`DataError`) does not count.
+    sin(angle) = q / ‖v̂‖, where q is the `level` quantile of ‖e⊥‖, and e⊥ is the part across v̂ of what drawing the rows
+    again with replacement adds to v̂. The same noise has lengthened v̂ = v + e: it is the hypotenuse over the true v, so
+    the tangent of the angle is taken over √(‖v̂‖² − ‖e⊥‖²). Where q reaches ‖v̂‖, v may be anything: 90 degrees. Of many
+    rows only `most` are drawn, and e, which falls as 1/√n, is scaled by √(most / count). A draw without a direction
+    (`DataError`) counts as 90 degrees.
 
     Args:
         estimate: gives the vector (d,) of some rows; rows may repeat.
         count: the number of rows.
         resamples: how often rows are drawn again.
-        level: the share of the directions that lie within the angle.
+        level: how often the direction of endless images lies within the angle.
         seed: of the draws.
         most: rows of one draw.
 
     Returns:
-        Degrees, from 0 to 180. A direction of pure noise in many dimensions is about 45 away from itself drawn again;
-        90 where it is zero, or no draw has one.
+        Degrees, from 0 to 90. A direction of pure noise is near 90.
 
     Raises:
         DataError: when all rows together have no direction.
@@ -94,18 +95,20 @@ def direction_angle(
     whole = np.asarray(estimate(np.arange(count)), np.float64)
     size = min(count, most)
     generator = np.random.default_rng(seed)
-    angles: list[float] = []
-    for _ in range(resamples):
+    length = float(np.linalg.norm(whole))
+    if length == 0:
+        return 90.0
+    sines = np.ones(resamples)
+    for draw in range(resamples):
         rows = np.sort(generator.integers(count, size=size))
         try:
-            drawn = np.asarray(estimate(rows), np.float64)
+            error = (np.asarray(estimate(rows), np.float64) - whole) / length
         except DataError:
             continue
-        along = float(whole @ drawn)
-        across = math.sqrt(max(float(whole @ whole) * float(drawn @ drawn) - along**2, 0.0))
-        known = bool(whole.any() and drawn.any())
-        angles.append(math.degrees(math.atan2(across * math.sqrt(size / count), along)) if known else 90.0)
-    return float(np.quantile(angles, level)) if angles else 90.0
+        across = error - (error @ whole) / length**2 * whole
+        sines[draw] = min(float(np.linalg.norm(across)) * math.sqrt(size / count), 1.0)
+    # The next draw lies below a Weibull quantile as often as the level says; with few draws, below others less often.
+    return math.degrees(math.asin(np.quantile(sines, level, method="weibull")))
 
 
 def images_needed(count: int, angle_degrees: float, target_degrees: float = 20.0) -> int:

@@ -8,7 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from latentlab.errors import DataError
-from latentlab.statistics.probe import DEAD_RATIO
+
+# A dimension that deviates this much less than the widest one is dead. The square is the hundredth of the prior's
+# variance below which a latent unit does not count as active (arXiv:1509.00519).
+DEAD_RATIO = 0.1
 
 
 @dataclass(frozen=True)

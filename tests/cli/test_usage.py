@@ -111,17 +111,30 @@ def test_alphas_are_paired_in_order():
 def test_choices_are_those_of_the_library():
     from typing import get_args
 
+    from latentlab.cli.attrs import Method as Estimator
+    from latentlab.cli.edit import Unit
     from latentlab.cli.map import Method
-    from latentlab.cli.morph import Format, Path
+    from latentlab.cli.morph import Format, Path, Speed
     from latentlab.cli.option import Split
     from latentlab.cli.sample import Source
     from latentlab.data import Split as DataSplit
+    from latentlab.directions import AXES, ESTIMATORS
     from latentlab.editing.paths import PATHS
+    from latentlab.editing.unit import UNITS
+    from latentlab.lab.morph import SPEEDS
     from latentlab.lab.sample import SOURCES
     from latentlab.maps.projections import PROJECTIONS
     from latentlab.picture.animation import FORMATS
 
-    for choices, registry in [(Path, PATHS), (Method, PROJECTIONS), (Format, FORMATS), (Source, SOURCES)]:
+    for choices, registry in [
+        (Path, PATHS),
+        (Method, PROJECTIONS),
+        (Format, FORMATS),
+        (Source, SOURCES),
+        (Estimator, {**ESTIMATORS, **AXES}),
+        (Unit, {**UNITS, "target": None}),
+        (Speed, SPEEDS),
+    ]:
         assert {choice.value for choice in choices} == set(registry)
     assert [choice.value for choice in Split] == list(get_args(DataSplit))
 

@@ -9,6 +9,7 @@ from latentlab.directions import ESTIMATORS
 from latentlab.directions.balanced import cell_weights
 from latentlab.directions.control import controlled_columns
 from latentlab.errors import DataError
+from latentlab.latents.table import Latents
 from latentlab.statistics.covariance import fit_covariance
 from latentlab.statistics.probe import fit_probe
 
@@ -141,3 +142,17 @@ def test_interactions_weigh_as_the_cells_do() -> None:
     z[:, 0] += y * (1 + hat)
     for method in ("balanced", "zero-leak"):
         assert ESTIMATORS[method](z.astype(np.float32), y, hat[:, None])[0] == pytest.approx(1.3, abs=0.02)
+
+
+@pytest.mark.parametrize("method", ["lda", "logistic", "zero-leak"])
+def test_a_dead_dimension_is_no_direction(planted: Callable[..., Latents], method: str) -> None:
+    """As a collapsed unit of a VAE has it: hardly any deviation, and a trace of the attribute in it."""
+    latents = planted(1500)
+    y = latents.attributes["smile"]
+    others = latents.attributes["hat"][:, None]
+    noise = np.random.default_rng(7).normal(size=(len(y), 2))
+    dead = (0.02 * noise + 0.004 * y[:, None]).astype(np.float32)
+    alone = ESTIMATORS[method](latents.mean, y, others)
+    beside = ESTIMATORS[method](np.concatenate([latents.mean, dead], axis=1), y, others)
+    np.testing.assert_allclose(beside[:-2], alone, rtol=0.02, atol=0.01)
+    assert np.abs(beside[-2:]).max() < 0.01

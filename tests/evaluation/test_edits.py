@@ -12,7 +12,7 @@ from latentlab.directions.direction import Direction
 from latentlab.errors import DataError, UsageError
 from latentlab.evaluation.edits import EditScores, score_edits
 from latentlab.evaluation.identity import nearest_distance
-from latentlab.evaluation.safe import SafeRange, safe_range
+from latentlab.evaluation.safe import SafeRange, cycle_limit, safe_range
 from latentlab.latents.table import Latents
 from latentlab.statistics.covariance import Covariance
 from latentlab.statistics.support import Support
@@ -94,6 +94,18 @@ def test_leak_is_found_in_gaps_of_the_other_attribute() -> None:
     assert (smile.leak_latents, smile.leak_pictures) == (scores.latents.gaps[0, 1], scores.pictures.gaps[0, 1])
     assert smile.leak_name == "glasses" and "glasses by −0." in smile.verdict()
     assert smile.outside == pytest.approx(1 / 17, rel=0.01)
+
+
+def test_what_the_codec_does_to_every_picture_is_no_leakage() -> None:
+    def drifting(pictures: np.ndarray) -> np.ndarray:
+        return encode(pictures) + vector(0, 0.5 * GAP)
+
+    scores = score(encode=drifting)
+    smile = scores.attributes[0]
+    assert scores.pictures.gaps[0, 1] == pytest.approx(0, abs=1e-6) and scores.pictures.flips[0, 1] == 0
+    assert abs(smile.leak_pictures) < 1e-6
+    assert scores.floor.gaps[0, 1] == pytest.approx(0.5, rel=0.03) and scores.floor.flips[0, 1] > 0.15
+    assert scores.pictures.gaps[0, 0] == pytest.approx(smile.alpha_pictures, rel=0.03)
 
 
 def test_a_decoder_that_does_not_show_it_is_told_from_a_direction_that_does_not_carry_it() -> None:
@@ -200,7 +212,8 @@ def test_work_is_bounded_and_images_are_those_without_it() -> None:
 
     scores = score(latents, planted()[:1], decode=watched, count=100)
     assert scores.attributes[0].count == 100
-    assert max(len(z) for z in seen) == 100 and sum(len(z) for z in seen) <= 9 * 64 + 10 * 100
+    assert len(seen[0]) == 500 and max(len(z) for z in seen[1:]) == 100
+    assert sum(len(z) for z in seen[1:]) <= 13 * 48 + 10 * 100
     without = {row.tobytes() for row in latents.mean[latents.truth("smile") == 0]}
     assert all(row.tobytes() in without for row in next(z for z in seen if len(z) == 100))
 
@@ -230,15 +243,34 @@ def test_a_record_comes_back_as_the_scores_that_it_was_made_of() -> None:
 def test_pictures_come_back_while_they_are_nearer_to_themselves_than_to_other_images() -> None:
     def drifting(pictures: np.ndarray) -> np.ndarray:
         z = encode(pictures).copy()
-        z[:, -1] += 0.5 * np.maximum(z[:, 0], 0)
+        z[:, -1] += 0.5 * np.maximum(z[:, 0] - 4, 0)
         return z
 
     latents = held_out()
     safe = score(latents, encode=drifting).attributes[0].safe
-    # The drift is ½ (4α − 2) for the middle image: half the way to the next one at
+    # The drift is ½ (4α − 6) for the middle image: half the way to the next one at
     half_way = nearest_distance(latents.mean, 1.0) / 2
-    assert safe.high == pytest.approx((2 + half_way / 0.5) / GAP, abs=0.06)
+    assert safe.high == pytest.approx((6 + half_way / 0.5) / GAP, abs=0.06)
     assert safe.high_limit == "cycle"
+
+
+def test_pictures_come_back_while_they_do_as_well_as_most_of_the_data() -> None:
+    def drifting(pictures: np.ndarray) -> np.ndarray:
+        z = encode(pictures).copy()
+        z[:, -1] += 2 * np.abs(z[:, 0])
+        return z
+
+    latents = held_out()
+    safe = score(latents, encode=drifting).attributes[0].safe
+    # |z₀| of all images, with and without it, and not only of those that are edited.
+    usual = np.percentile(np.abs(latents.mean[:, 0]), 99)
+    assert safe.high == pytest.approx((2 + usual) / GAP, abs=0.1)
+    assert safe.low == pytest.approx((2 - usual) / GAP, abs=0.1)
+    assert safe.high_limit == "cycle"
+
+
+def test_a_picture_may_be_as_far_off_as_usual_or_half_way_to_the_next() -> None:
+    assert cycle_limit(0.2, 0.6) == 0.3 and cycle_limit(0.4, 0.6) == 0.4 and cycle_limit(np.inf, 0.6) == np.inf
 
 
 ROUND = Covariance(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), 10)
@@ -264,3 +296,10 @@ def test_images_outside_the_data_have_no_safe_range() -> None:
     z = np.array([[20.0, 0]], np.float32)
     found = safe_range(z, np.array([2.0, 0], np.float32), RING, (-1, 1))
     assert (found.low, found.high) == (0, 0) and found.high_limit == "distance"
+
+
+def test_an_edit_that_works_backwards_is_not_said_to_succeed() -> None:
+    backwards = score(directions=[replace(one, vector=-one.vector) for one in planted()]).attributes[0]
+    assert max(backwards.success_latents) > 0.9
+    said = backwards.verdict()
+    assert "the direction does not carry it" in said and "at most 100 %" not in said

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from latentlab.errors import DataError
-from latentlab.evaluation.paths import cycle_error, frame_scores, recommend, score_path
+from latentlab.evaluation.paths import frame_scores, recommend, score_path
 from latentlab.statistics.covariance import Covariance
 from latentlab.statistics.support import Support
 
@@ -45,12 +45,14 @@ def test_a_path_that_stands_still_has_no_speed_to_vary() -> None:
 
 
 def test_cycle_error_is_in_spreads_of_the_latents() -> None:
+    def missed(z: np.ndarray, *by: float) -> float:
+        return score_path(z, decode(z), z + np.array(by))["cycle_error"]
+
     z = line([-1, 1, -1, 1])
-    assert cycle_error(z, z) == 0
-    assert cycle_error(z, z + np.array([0, 0.5])) == pytest.approx(0.5)
-    assert cycle_error(10 * z, 10 * z + np.array([0, 5])) == pytest.approx(0.5)
-    assert cycle_error(10 * z, 10 * z + np.array([0, 5]), spread=2.5) == pytest.approx(2)
-    assert cycle_error(np.ones((3, 2)), np.ones((3, 2)) + np.array([3, 4])) == pytest.approx(5)
+    assert missed(z, 0, 0) == 0
+    assert missed(z, 0, 0.5) == missed(10 * z, 0, 5) == pytest.approx(0.5)
+    # Where nothing is spread, the plain distance.
+    assert missed(np.ones((3, 2)), 3, 4) == pytest.approx(5)
 
 
 def pictures(points: list[tuple[float, float]]) -> np.ndarray:
@@ -111,4 +113,4 @@ def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(DataError, match="at least 2 frames"):
         frame_scores(np.zeros((1, 1, 2, 2)))
     with pytest.raises(DataError, match="as many latents back"):
-        cycle_error(np.zeros((3, 2)), np.zeros((3, 3)))
+        score_path(np.zeros((3, 2)), np.zeros((3, 1, 2, 2)), np.zeros((3, 3)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from latentlab.errors import DataError, UnknownNameError, UsageError
+from latentlab.errors import CapabilityError, DataError, UnknownNameError, UsageError
 from latentlab.lab import Lab, load
 
 
@@ -42,6 +44,29 @@ def test_a_level_is_reached_on_every_image(faces: Lab) -> None:
     half = faces.edit(None, {"smile": [0.0, 0.5, 1.0]}, levels={"smile": 0.9}, count=3)
     np.testing.assert_allclose(half.latents[:, 1], (half.latents[:, 0] + half.latents[:, 2]) / 2, atol=1e-5)
     assert half.steps == ["smile 0% of the way to 0.9", "smile 50% of the way to 0.9", "smile = 0.9"]
+
+
+def test_a_level_is_reached_from_where_other_changes_lead(faces: Lab) -> None:
+    edit = faces.edit(None, {"hat": [0.5, 1.5]}, levels={"smile": 0.9}, count=4)
+    smile = faces.directions["smile"]
+    logits = edit.latents.astype(np.float64) @ smile.readout + smile.intercept
+    np.testing.assert_allclose(1 / (1 + np.exp(-logits)), 0.9, atol=1e-4)
+    with pytest.raises(UsageError, match="expected 1 or 3 alphas for 'smile', got 2"):
+        faces.edit(None, {"hat": [0.5, 1.0, 1.5], "smile": [0.0, 1.0]}, levels={"smile": 0.9}, count=2)
+
+
+def test_a_model_that_knows_no_latents_says_so(faces: Lab) -> None:
+    plain = load("digits-ae", "cpu")
+    bare = Lab(replace(plain.run, gallery=None, covariance=None))
+    images = np.zeros((1, 1, 8, 8), np.float32)
+    assert bare.edit(images, {"7": 1.0}).reach == []
+    with pytest.raises(CapabilityError, match="use --unit gap, or give --data"):
+        bare.edit(images, {"7": 1.0}, unit="sd")
+    with pytest.raises(CapabilityError, match="may change while others stay"):
+        bare.edit(images, {"7": 1.0}, keep=["1"])
+    lent = bare.with_covariance(plain.covariance)
+    expected = plain.edit(images, {"7": 1.0}, unit="sd").latents
+    np.testing.assert_array_equal(lent.edit(images, {"7": 1.0}, unit="sd").latents, expected)
 
 
 def test_a_level_takes_images_that_it_changes(faces: Lab) -> None:

@@ -12,7 +12,10 @@ import pytest
 from latentlab.editing.paths import PATHS
 from latentlab.errors import CapabilityError, UsageError
 from latentlab.lab import Lab, load
+from latentlab.lab.end import End
+from latentlab.lab.morph import data_support, find_ends, find_energy, whole_paths
 from latentlab.lab.morph_comparison import MorphComparison, compare_paths
+from latentlab.latents.energy import decoder_energy
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,52 @@ def test_the_geodesic_is_the_shortest_and_even(lab: Lab, comparison: MorphCompar
     assert morph.scores["speed_variation"] < 0.01
     assert morph.notes[0].startswith("geodesic ")
     np.testing.assert_array_equal(morph.latents, lab.morph("1", "7", path="geodesic").latents)
+
+
+@pytest.mark.parametrize("speed", ["latent", "even"])
+def test_the_verdict_does_not_depend_on_the_frames_shown(lab: Lab, speed: str) -> None:
+    said = {
+        note
+        for steps in (2, 3, 16)
+        for note in (
+            lab.morph("1", "7", path="geodesic", steps=steps, speed=speed).notes[0],
+            compare_paths(lab, ["1", "7"], steps=steps, speed=speed).notes[0],
+        )
+    }
+    assert len(said) == 1 and said.pop().endswith("measured all along both paths, whatever the number of frames")
+
+
+def test_whole_paths_are_measured_on_every_leg(lab: Lab) -> None:
+    support = data_support(lab)
+
+    def whole(*names: str) -> dict[str, dict[str, float]]:
+        return whole_paths(lab, find_ends(lab, names), find_energy(lab, "geodesic"), support)
+
+    first, second, both = whole("1", "7"), whole("7", "0"), whole("1", "7", "0")
+    for kind in ("line", "geodesic"):
+        assert both[kind]["image_length"] == pytest.approx(first[kind]["image_length"] + second[kind]["image_length"])
+        farthest = max(first[kind]["farthest_percentile"], second[kind]["farthest_percentile"])
+        assert both[kind]["farthest_percentile"] == pytest.approx(farthest)
+    assert first["line"]["image_length"] == pytest.approx(
+        lab.morph("1", "7", steps=65).scores["image_length"], rel=1e-5
+    )
+    far = lab.center + 100 * (lab.mean_of("1") - lab.center)
+    ends = [End("mean", lab.center), End("far", far), End("mean", lab.center)]
+    assert whole_paths(lab, ends, find_energy(lab, "geodesic"), support)["line"]["farthest_percentile"] == 100
+    assert "farthest_percentile" not in whole_paths(lab, ends, find_energy(lab, "geodesic"), None)["line"]
+
+
+def test_a_geodesic_is_searched_for_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+    build = decoder_energy
+
+    def spied(codec: object) -> object:
+        energy = build(codec)
+        return lambda curve: (asked.append(curve.tobytes()), energy(curve))[1]
+
+    monkeypatch.setattr("latentlab.lab.morph.decoder_energy", spied)
+    lab.morph("1", "7", path="geodesic")
+    assert asked and len(asked) == len(set(asked))
 
 
 def test_a_comparison_shows_paths_one_above_the_other(comparison: MorphComparison, tmp_path: Path) -> None:

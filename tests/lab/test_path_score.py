@@ -8,11 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from latentlab.data import load_data
 from latentlab.editing.paths import PATHS
 from latentlab.errors import DataError, UsageError
 from latentlab.evaluation.paths import frame_scores, pays, recommend
 from latentlab.lab import Lab, load
 from latentlab.lab.path_score import _pairs
+from latentlab.statistics.covariance import fit_covariance
+from latentlab.statistics.support import Support
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,29 @@ def test_one_pair_is_scored_as_its_frames_are(lab: Lab) -> None:
     score = lab.score_paths(pairs=1, steps=5)
     for name, value in frame_scores(score.images["slerp"]).items():
         assert score.scores["slerp"][name] == pytest.approx(value)
+
+
+def test_the_verdict_does_not_depend_on_the_frames_shown(lab: Lab) -> None:
+    said = {lab.score_paths(pairs=3, steps=steps).notes[1] for steps in (2, 3, 16)}
+    assert len(said) == 1
+    assert "shorter than the line by more than 5 %, and among the data; measured all along" in said.pop()
+
+
+def test_draws_of_the_prior_are_no_data_and_given_data_are(lab: Lab, tmp_path: Path) -> None:
+    copy = tmp_path / "bare.safetensors"
+    copy.write_bytes(lab.path.read_bytes())
+    bare = load(copy, "cpu")
+    data = load_data("digits", split="test", count=200)
+    score = bare.score_paths(data=data, pairs=1, steps=4)
+    z, images = bare.encode_data(data).mean, score.images["line"]
+    rows = [int(name.removeprefix("@")) for name in score.ends]
+    walked = np.stack([(1 - t) * z[rows[0]] + t * z[rows[1]] for t in np.linspace(0, 1, 4)]).astype(np.float32)
+    np.testing.assert_allclose(images, bare.decode(walked), atol=1e-5)
+    own = Support(z, fit_covariance(z)).percentile(walked).max()
+    assert score.scores["line"]["farthest_percentile"] == pytest.approx(own)
+    # A model that knows how its latents lie keeps to that; the images that were given say how far out they are.
+    known = lab.score_paths(data=data, pairs=1, steps=4).scores["line"]["farthest_percentile"]
+    assert known == pytest.approx(Support(z, lab.covariance).percentile(walked).max())
 
 
 def test_pairs_are_of_different_classes_where_there_are_some() -> None:

@@ -6,10 +6,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from latentlab.errors import CapabilityError, UnknownNameError
+from latentlab.data import load_data
+from latentlab.directions.file import read_directions
+from latentlab.errors import CapabilityError, DataError, UnknownNameError
 from latentlab.lab import Lab, load
+from latentlab.lab.score import hold_out
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +47,19 @@ def test_what_cannot_be_scored(faces: Lab) -> None:
     bare = Lab(replace(faces.run, directions={}, gallery=None))
     with pytest.raises(CapabilityError, match="carries no directions"):
         bare.score_edits()
+
+
+def test_images_that_found_the_directions_do_not_score_them(tmp_path: Path) -> None:
+    """A coin that nothing can read stays one, however often the same images are looked at."""
+    lab = load("digits", "cpu")
+    data = load_data("digits", split="test", count=300)
+    coin = np.random.default_rng(5).integers(0, 2, len(data)).astype(np.float32)
+    noisy = type(data)(**{**vars(data), "attributes": {"coin": coin}})
+    lab.attrs(noisy, ["coin"], quality=False).save(tmp_path)
+    stored = read_directions(tmp_path / "directions.safetensors", lab.checkpoint)
+    score = lab.score_edits(["coin"], data=noisy, directions=stored, count=20)
+    assert any(note.startswith("scored on the 7") and "of these 300 images" in note for note in score.notes)
+    known, _ = hold_out(lab.encode_data(noisy), seed=0)
+    rows = np.isin(noisy.ids, known.ids)
+    with pytest.raises(DataError, match="got the very same"):
+        lab.score_edits(["coin"], data=noisy.take(np.flatnonzero(rows)), directions=stored)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def assert_equal(first: Latents, second: Latents) -> None:
     assert (first.split, first.classes) == (second.split, second.classes)
     assert first.ids.tolist() == second.ids.tolist()
     assert set(first.attributes) == set(second.attributes)
+    assert first.thresholds == second.thresholds
     for name, values in first.attributes.items():
         np.testing.assert_array_equal(np.float32(values), second.attributes[name])
 
@@ -52,6 +54,22 @@ def test_what_is_not_known_stays_unknown(tmp_path: Path):
     bare = Latents(np.zeros((2, 3), np.float32)[:, ::-1], None, np.array(["a", "b"]))
     read = read_gallery(write_gallery(tmp_path / "g", bare, HASH), HASH)
     assert read.logvar is read.labels is read.loss is None and not read.attributes and read.classes == ()
+
+
+def test_scores_are_split_where_those_of_the_whole_table_were(tmp_path: Path):
+    lent = replace(full(4), thresholds={"smile": 0.75}).take(np.array([1, 3]))
+    np.testing.assert_array_equal(lent.truth("smile"), [1, 0])
+    read = read_gallery(write_gallery(tmp_path / "g", lent, HASH), HASH)
+    assert read.thresholds == {"smile": 0.75}
+    np.testing.assert_array_equal(read.truth("smile"), [1, 0])
+
+
+def test_a_gallery_from_before_thresholds_is_read(tmp_path: Path):
+    header = {"format": "latentlab-gallery", "checkpoint": HASH, "split": "test", "classes": [], "ids": list("abc")}
+    arrays = {"mean": np.zeros((3, 1), np.float32), "attribute.smile": np.array([1, 2, 3], np.float32)}
+    path = tmp_path / "g"
+    path.write_bytes(save(arrays, {"latentlab": json.dumps(header)}))
+    np.testing.assert_array_equal(read_gallery(path, HASH).truth("smile"), [0, 0, 1])
 
 
 def test_the_same_table_is_the_same_bytes(tmp_path: Path):
@@ -89,12 +107,13 @@ json_values = st.recursive(
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(key=st.sampled_from(["format", "checkpoint", "split", "classes", "ids", None]), value=json_values)
+@given(key=st.sampled_from(["format", "checkpoint", "split", "classes", "ids", "thresholds", None]), value=json_values)
 def test_an_edited_header_is_refused_or_is_a_table(key: str | None, value: Any, tmp_path: Path):
     header: Any = {"format": "latentlab-gallery", "checkpoint": HASH, "split": "test", "classes": [], "ids": ["a"]}
     header = {**header, key: value} if key else value
     path = tmp_path / "g"
-    path.write_bytes(save({"mean": np.zeros((1, 2), np.float32)}, {"latentlab": json.dumps(header)}))
+    arrays = {"mean": np.zeros((1, 2), np.float32), "attribute.smile": np.full(1, 2, np.float32)}
+    path.write_bytes(save(arrays, {"latentlab": json.dumps(header)}))
     try:
         assert len(read_gallery(path, HASH)) == 1
     except FileFormatError as error:

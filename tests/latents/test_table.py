@@ -76,6 +76,30 @@ def test_taking_rows_takes_all_of_them():
     assert part.logvar is None and part.classes == whole.classes
 
 
+def test_every_part_of_a_table_is_split_where_the_whole_is():
+    whole = table([1, 2, 3, 4, 5, 6, NAN, 7], labels=[0] * 8)
+    assert whole.thresholds == {"smile": 4.0}
+    for rows in ([0, 1, 2], [7, 5, 6], [0], [4, 4], range(8)):
+        part = whole.take(np.array(rows))
+        np.testing.assert_array_equal(part.truth("smile"), whole.truth("smile")[rows])
+        np.testing.assert_array_equal(part.take(np.array([0])).truth("smile"), whole.truth("smile")[rows[:1]])
+    # ±1, and scores of which a part are 0 and 1.
+    np.testing.assert_array_equal(table([-1, 1, 1, -1]).take(np.array([1, 2])).truth("smile"), [1, 1])
+    np.testing.assert_array_equal(table([0, 1, 2, 3]).take(np.array([0, 1])).truth("smile"), [0, 0])
+
+
+def test_one_table_is_split_where_another_is():
+    train, test = table([1, 2, 3, 4]), table([3, 4, 5, 6])
+    np.testing.assert_array_equal(test.truth("smile"), [0, 0, 1, 1])
+    lent = test.with_thresholds(train)
+    np.testing.assert_array_equal(lent.truth("smile"), [1, 1, 1, 1])
+    np.testing.assert_array_equal(lent.take(np.array([0])).truth("smile"), [1])
+    assert lent.mean is test.mean and lent.thresholds == train.thresholds == {"smile": 2.5}
+    # Nothing to lend: 0/1 attributes have no threshold, nor have names that the other table does not know.
+    assert test.with_thresholds(table([0, 1])).thresholds == test.thresholds
+    assert table([0, 1]).thresholds == table(labels=[0, 1]).with_thresholds(train).thresholds == {}
+
+
 @pytest.mark.parametrize("column", ["logvar", "ids", "labels", "loss", "attributes"])
 def test_a_column_of_another_length_is_refused(column: str):
     short = np.zeros(2)

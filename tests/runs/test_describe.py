@@ -67,6 +67,27 @@ def test_directions_are_found_on_training_images_and_judged_on_test_images(train
     assert listed == {d.name: {"auc": d.auc, "gap": d.gap, "with": d.positives} for d in file.directions}
 
 
+def test_who_finds_directions_judges_none(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Found on training images, read and edited on test images: the ids tell."""
+    seen: dict[str, list[str]] = {}
+
+    def estimate(known, judge, **options):
+        seen.update(known=list(known.ids), judge=list(judge.ids))
+        return original(known, judge, **options)
+
+    def score(latents, *words, **options):
+        seen["edited"] = list(latents.ids)
+        return scored(latents, *words, **options)
+
+    original, scored = module.estimate_directions, module.score_edits
+    monkeypatch.setattr(module, "estimate_directions", estimate)
+    monkeypatch.setattr(module, "score_edits", score)
+    train, test = (load_data("patterns", split=split, count=200, seed=2) for split in ("train", "test"))
+    describe(tmp_path, read_checkpoint(trained / CHECKPOINT), train, test, seed=0, training={})
+    assert set(seen["known"]) == set(train.ids) and set(seen["judge"]) == set(test.ids)
+    assert set(seen["edited"]) <= set(test.ids) and not set(train.ids) & set(test.ids)
+
+
 def test_images_without_names_leave_a_run_without_directions(trained: Path, tmp_path: Path):
     checkpoint = read_checkpoint(trained / CHECKPOINT)
     nameless = dataclasses.replace(load_data("patterns", count=60), classes=(), labels=None)

@@ -30,6 +30,7 @@ class AttributeRow:
         average_with: the decoded mean latent of the images with it, of shape (c, h, w), or None.
         average_without: that of those without.
         auc_interval: the 95 % bootstrap interval of the AUC, or None.
+        accuracy: the share of held-out images that the probe reads right, with and without counting alike, or None.
         angle_degrees: by how much other images would turn the direction, or None.
         p_value: of the direction against shuffled labels, or None.
     """
@@ -43,6 +44,7 @@ class AttributeRow:
     average_with: np.ndarray | None = None
     average_without: np.ndarray | None = None
     auc_interval: tuple[float, float] | None = None
+    accuracy: float | None = None
     angle_degrees: float | None = None
     p_value: float | None = None
 
@@ -66,6 +68,7 @@ def attributes_section(rows: Sequence[AttributeRow], notes: Sequence[str] = ()) 
         "with",
         "without",
         "held-out AUC",
+        "reads right",
         "known to within",
         "shuffled labels",
         "gap ‖v‖",
@@ -78,6 +81,7 @@ def attributes_section(rows: Sequence[AttributeRow], notes: Sequence[str] = ()) 
             row.positives,
             row.negatives,
             _auc(row.auc, row.auc_interval),
+            None if row.accuracy is None else f"{row.accuracy:.1%}",
             None if row.angle_degrees is None else f"{row.angle_degrees:.0f}°",
             None if row.p_value is None else f"p = {row.p_value:.3f}",
             row.gap,
