@@ -312,7 +312,8 @@ def _angle(a: np.ndarray, b: np.ndarray) -> float:
 
 def _order(one: Ranked) -> tuple[float, float, float]:
     """More edits that succeed, then less leakage in pictures, then less change."""
-    return (-one.reached, *(np.inf if value is None else value for value in (one.leak_pictures, one.change)))
+    leak, change = (np.inf if value is None else value for value in (one.leak_pictures, one.change))
+    return (-one.reached, leak, change)
 
 
 def _edited(before: np.ndarray, names: Sequence[str], tried: _Tried) -> np.ndarray:
