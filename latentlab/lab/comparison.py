@@ -190,8 +190,7 @@ def compare_estimators(
     if not names:
         raise DataError("expected attributes that every estimator finds and judges read: " + "; ".join(left_out))
     shared = _Comparable(tried, names, judges)
-    unequal = [name for t, name in enumerate(names) if t not in shared.equal()]
-    if unequal and shared.equal():
+    if shared.equal() and (unequal := [name for t, name in enumerate(names) if t not in shared.equal()]):
         left_out.insert(0, f"α, leakage and change leave out {', '.join(unequal)}: {UNEQUAL}")
     ranked = sorted((_ranked(method, shared) for method in tried), key=_order)
     pictured = names[:SHOWN]
@@ -310,7 +309,7 @@ def _angle(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.degrees(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))))
 
 
-def _order(one: Ranked) -> tuple[float, float, float]:
+def _order(one: Ranked) -> tuple[float, ...]:
     """More edits that succeed, then less leakage in pictures, then less change."""
     leak, change = (np.inf if value is None else value for value in (one.leak_pictures, one.change))
     return (-one.reached, leak, change)

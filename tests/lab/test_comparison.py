@@ -152,6 +152,9 @@ def test_the_margin_is_an_interval_over_the_same_images(faces: Lab, measured: Ed
     ]
     assert low < leaks[0] - leaks[1] < high
     assert (low, high) == _interval(faces, ranked, shared, 0)
+    # The best of many has to be surer.
+    wider = _interval(faces, [*ranked, *(replace(ranked[1], method=f"other {i}") for i in range(4))], shared, 0)
+    assert wider[0] < low and high < wider[1]
     many = replace(measured, attributes=tuple(replace(one, count=64) for one in own.quality.attributes))
     wide = {
         name: replace(one, quality=replace(one.quality, attributes=many.attributes))
