@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
+from latentlab.lab.pixel import as_pixels
 from latentlab.latents.name import match_name
 from latentlab.runs.bundled import pick_bundled
 from latentlab.runs.run import Run, open_run
@@ -171,7 +172,7 @@ class Lab:
         """Posterior means of shape (n, d) of images of shape (n, c, h, w) in [0, 1] (one image may stand alone)."""
         from latentlab.latents.encode import encode_images
 
-        return encode_images(self.codec, _pixels(images))
+        return encode_images(self.codec, as_pixels(images))
 
     def decode(self, latents: Any) -> np.ndarray:
         """Images of shape (n, c, h, w) in [0, 1] of latents of shape (n, d)."""
@@ -188,7 +189,7 @@ class Lab:
         from latentlab.data.dataset import as_unit
         from latentlab.latents.encode import check_images
 
-        pixels = _pixels(images)
+        pixels = as_pixels(images)
         check_images(self.codec, pixels)
         return as_unit(pixels)
 
@@ -394,14 +395,3 @@ class Lab:
             kept = {**kept, **{direction.name: direction for direction in found}}
             self._estimated = {id(data): (data, kept, latents)}
         return kept
-
-
-def _pixels(images: Any) -> np.ndarray:
-    """Images as one array of shape (n, c, h, w); one image may stand alone."""
-    # A tensor that requires gradients, or lies on another device, is no array yet.
-    detached = images.detach().cpu() if hasattr(images, "detach") else images
-    try:
-        pixels = np.asarray(detached)
-    except ValueError as error:
-        raise DataError("expected images of one shape, got several; load_data(…, image=lab.image) fits them") from error
-    return pixels[None] if pixels.ndim == 3 else pixels
