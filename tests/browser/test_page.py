@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-
 import numpy as np
 import pytest
 
@@ -51,29 +49,26 @@ def test_tabs_show_one_section_and_follow_the_address_and_the_keys(visit) -> Non
         fragment="#edit",
     )
     ids = ["edit", "attributes", "training", "summary", "training", "summary"]
-    assert [state[0] for state in seen.result[0]] == [[id] for id in ids]
-    assert [state[1] for state in seen.result[0]] == [[id.title()] for id in ids]
-    assert [state[2] for state in seen.result[0]][1:] == [f"tab-{id}" for id in ids[1:]]
-    assert seen.result[1] == "#summary" and seen.console == []
+    assert [state[0] for state in seen[0]] == [[id] for id in ids]
+    assert [state[1] for state in seen[0]] == [[id.title()] for id in ids]
+    assert [state[2] for state in seen[0]][1:] == [f"tab-{id}" for id in ids[1:]]
+    assert seen[1] == "#summary"
 
 
 def test_nothing_is_wider_than_a_telephone(visit) -> None:
-    holder = f'<html><body><iframe width="390" height="900" srcdoc="{html.escape(PAGE)}"></iframe></body></html>'
     seen = visit(
-        holder,
+        PAGE,
         """
-        await until(() => $("iframe").contentDocument?.querySelector(".page-foot"));
-        await until(() => $("iframe").contentDocument.readyState === "complete");
-        const page = $("iframe").contentDocument;
         const tooWide = [];
-        for (const tab of page.querySelectorAll('[role="tab"]')) {
+        for (const tab of $$('[role="tab"]')) {
           tab.click();
-          if (page.documentElement.scrollWidth > 390) tooWide.push(tab.textContent);
+          if (document.documentElement.scrollWidth > 390) tooWide.push(tab.textContent);
         }
-        return [page.querySelectorAll('[role="tab"]').length, tooWide];
+        return [$$('[role="tab"]').length, innerWidth, tooWide];
         """,
+        viewport={"width": 390, "height": 800},
     )
-    assert seen.result == [7, []]
+    assert seen == [7, 390, []]
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -83,7 +78,5 @@ def test_page_follows_the_colour_scheme(visit, scheme: str) -> None:
         const light = (name) => parts(name).reduce((a, b) => a + b) / 765;
         return [light("backgroundColor"), light("color")];
     """
-    paper, ink = visit(
-        PAGE, script, switches=(f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",)
-    ).result
+    paper, ink = visit(PAGE, script, color_scheme=scheme)
     assert (paper < 0.2 and ink > 0.8) if scheme == "dark" else (paper > 0.9 and ink < 0.2)
