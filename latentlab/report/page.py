@@ -11,18 +11,19 @@ from functools import cache
 from markupsafe import Markup
 
 from latentlab.errors import DataError
-from latentlab.report.template import asset, fill
+from latentlab.report.template import asset, fill, script_data
 
 # What a figure can need: the style sheets and scripts that then go into the page.
 ASSETS: dict[str, tuple[str, ...]] = {
     "strip": ("strip.css", "strip.js"),
-    "map": ("map.css", "map.js"),
+    "map": ("view.js", "map.css", "map.js"),
+    "bench": ("view.js", "bench.css", "bench.js"),
     "plotly": (),
     "plotly-gl": (),
 }
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'{}; style-src 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'none'"
+    "worker-src blob:; base-uri 'none'; form-action 'none'"
 )
 
 NOTHING = Markup()
@@ -50,7 +51,11 @@ class Section:
 
 
 def render_page(
-    title: str, subtitle: str, sections: Sequence[Section], provenance: Mapping[str, object] | None = None
+    title: str,
+    subtitle: str,
+    sections: Sequence[Section],
+    provenance: Mapping[str, object] | None = None,
+    live: Mapping[str, object] | None = None,
 ) -> str:
     """Render sections as one HTML page that works from a file, without a network.
 
@@ -59,6 +64,7 @@ def render_page(
         subtitle: what the page shows, in a sentence.
         sections: at least one, with ids of their own.
         provenance: how the page was made (model, checkpoint, seed, command), shown at its foot.
+        live: the decoder that the page carries, as `Live.data()` gives it; None for a page of finished pictures.
 
     Returns:
         The page.
@@ -70,19 +76,28 @@ def render_page(
     if not ids or len(set(ids)) < len(ids):
         raise DataError(f"expected sections with ids of their own, got {ids}")
     needs = frozenset().union(*(section.needs for section in sections))
-    files = [name for need in ASSETS if need in needs for name in ASSETS[need]]
+    files = list(dict.fromkeys(name for need in ASSETS if need in needs for name in ASSETS[need]))
+    host = [] if live is None else ["host.js"]
     page = fill(
         "page.html.jinja",
         title=title,
         subtitle=subtitle,
         sections=sections,
         provenance={key: value for key, value in (provenance or {}).items() if value not in (None, "")},
-        policy=POLICY.format(" 'unsafe-eval'" if "plotly-gl" in needs else ""),
+        policy=POLICY.format(_evaluation(needs, live)),
         styles=[asset(name) for name in ["page.css", *files] if name.endswith(".css")],
-        scripts=[asset(name) for name in ["page.js", *files] if name.endswith(".js")],
+        scripts=[asset(name) for name in ["page.js", *host, *files] if name.endswith(".js")],
+        live=None if live is None else script_data(live),
+        runtime="" if live is None else asset("runtime.js"),
         plotly=plotly_bundle() if needs & {"plotly", "plotly-gl"} else "",
     )
     return str(page)
+
+
+def _evaluation(needs: frozenset[str], live: Mapping[str, object] | None) -> str:
+    """What the policy allows beside scripts: plotly's WebGL compiles its shaders' callers, a live decoder its kernels."""
+    gl = " 'unsafe-eval'" if "plotly-gl" in needs else ""
+    return gl if live is None else f"{gl} 'wasm-unsafe-eval'"
 
 
 @cache

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 TEMPLATES = Path(__file__).parent / "templates"
+LIVE = Path(__file__).parent / "live"
 # What would end the script element, or a line of script in old parsers, if it stood in the data.
 UNSAFE_IN_SCRIPT = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -23,7 +24,8 @@ def fill(name: str, **values: Any) -> Markup:
 
 def asset(name: str) -> Markup:
     """Read a style sheet or script of the package, to be put into the page as it is."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8").strip())
+    folder = TEMPLATES if (TEMPLATES / name).is_file() else LIVE
+    return Markup((folder / name).read_text(encoding="utf-8").strip())
 
 
 def script_data(value: Any) -> Markup:
