@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from latentlab.errors import DataError
 from latentlab.statistics.covariance import DEAD_RATIO, Covariance
 
 # Rows of one matrix product: few enough to stay in the cache and to add up exactly enough in float32.
 CHUNK = 2048
+# Rows from which on the work is shared by the processors, and into how many parts: their number is fixed, so that
+# the sums do not depend on the machine's.
+MANY = 32_768
+PARTS = 8
 # The share of its variance that the labels before it must leave of a label that is held fixed.
 COLLINEAR = 1e-3
 
@@ -60,9 +68,26 @@ class Moments:
             )
         if not self.count and len(z):
             self._shift = z[:CHUNK].mean(axis=0, dtype=np.float64).astype(np.float32)
+        if len(z) < MANY:
+            self._add_rows(z, labels)
+            return self
+        parts = [self._like() for _ in range(PARTS)]
+        # One matrix product a thread: products that use several threads themselves gain nothing at this size.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(PARTS, os.cpu_count() or 1)) as pool:
+            list(pool.map(Moments._add_rows, parts, np.array_split(z, PARTS), np.array_split(labels, PARTS)))
+        for part in parts:
+            self.merge(part)
+        return self
+
+    def _like(self) -> Moments:
+        """Empty moments about the same latent."""
+        other = Moments(self.size, self.labels)
+        other._shift = self._shift
+        return other
+
+    def _add_rows(self, z: np.ndarray, labels: np.ndarray) -> None:
         for start in range(0, len(z), CHUNK):
             self._add_chunk(z[start : start + CHUNK], labels[start : start + CHUNK])
-        return self
 
     def _add_chunk(self, z: np.ndarray, labels: np.ndarray) -> None:
         rows = self._buffer[: len(z)]

@@ -70,6 +70,21 @@ def test_chunks_and_merges_do_not_matter(monkeypatch: pytest.MonkeyPatch, unknow
         np.testing.assert_allclose(ours, theirs, atol=2e-4)
 
 
+def test_many_rows_are_shared_and_add_up_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    z, a = table()
+    a[::3, 1] = np.nan
+    alone = passed(z, a)
+    monkeypatch.setattr(moments, "MANY", 1000)
+    shared = passed(z, a)
+    assert shared.count == 5000
+    np.testing.assert_allclose(shared.mean_differences(), alone.mean_differences(), atol=1e-5)
+    np.testing.assert_allclose(shared.regression(), alone.regression(), atol=1e-5)
+    np.testing.assert_allclose(shared.covariance().matrix, alone.covariance().matrix, atol=1e-5)
+    z[4000, 2] = np.nan
+    with pytest.raises(DataError, match="finite"):
+        passed(z, a)
+
+
 def test_labels_of_one_kind_and_doubled_labels_have_no_coefficient() -> None:
     z, a = table()
     wide = np.column_stack([a, np.ones(5000), a[:, 0], np.full(5000, np.nan)])
