@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,12 +37,7 @@ def arithmetic(
             show_default=False,
         ),
     ] = None,
-    directions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Directions to calculate with: .safetensors, .json or .npy.", show_default=False
-        ),
-    ] = None,
+    directions: option.Directions = None,
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
@@ -63,7 +57,7 @@ def arithmetic(
     A bare attribute or class is its direction; mean(…), an image file, @12, random and mean are places.
     mean(beard, not glasses) is the mean of the images with a beard and without glasses.
     """
-    from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of
+    from latentlab.cli.input import open_with_directions, read_data
     from latentlab.cli.output import Output, check_folder
     from latentlab.directions.algebra import parse
     from latentlab.editing.edits import parse_alphas
@@ -73,12 +67,7 @@ def arithmetic(
     names = property_names(name_texts(parse(expression)))
     check_folder(out)
     output = Output(quiet, as_json, open_page)
-    if directions is not None and model is None:
-        model = owner(directions)
-    lab = open_lab(output, model, device, names, data)
-    stored = None if directions is None else read_vectors_of(output, directions, lab)
-    if stored is not None:
-        lab = lab.with_covariance(stored.covariance)
+    lab, stored = open_with_directions(output, model, device, directions, names, data)
     images = read_data(
         output, data, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,

@@ -30,14 +30,7 @@ class Method(StrEnum):
 
 
 def attrs(
-    attr: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="An attribute or class; may be given several times.  [default: all]",
-            show_default=False,
-        ),
-    ] = None,
+    attr: option.Attr = None,
     method: Annotated[
         Method | None,
         typer.Option(
@@ -80,7 +73,6 @@ def attrs(
     from latentlab.cli.input import open_lab, read_data, require
     from latentlab.cli.output import Output, check_folder, shown
     from latentlab.directions.exchange import check_suffix, export_directions
-    from latentlab.lab.comparison import HEADERS, ranking_row
     from latentlab.latents.name import match_name
     from latentlab.runs.bundled import BUNDLED, bundled_names
 
@@ -100,6 +92,8 @@ def attrs(
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     if compare:
+        from latentlab.lab.comparison import HEADERS, ranking_row
+
         with output.progress() as progress:
             comparison = lab.compare_estimators(labelled, attr, seed=seed, progress=progress)
         output.result(comparison, out, table=(HEADERS, [ranking_row(one) for one in comparison.ranked]))

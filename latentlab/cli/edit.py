@@ -71,14 +71,7 @@ def edit(
             metavar="NAMES", help="Attributes that stay as they are, with commas between them.", show_default=False
         ),
     ] = None,
-    directions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Directions of this model: .safetensors or .json from attrs, or .npy.",
-            show_default=False,
-        ),
-    ] = None,
+    directions: option.Directions = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many images, where no files are given.")] = 8,
     model: option.Model = None,
     data: option.Data = None,
@@ -98,7 +91,7 @@ def edit(
 
     z' = z + αv, where α = 1 is the gap between the means with and without the attribute.
     """
-    from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of, require
+    from latentlab.cli.input import open_with_directions, read_data, require
     from latentlab.cli.output import Output, check_folder
     from latentlab.latents.name import match_name
 
@@ -112,12 +105,8 @@ def edit(
     check_folder(out)
     output = Output(quiet, as_json, open_page)
     source = data
-    if directions is not None and model is None:
-        model = owner(directions)
-    lab = open_lab(output, model, device, [*changes, *levels, *kept], source)
-    stored = None if directions is None else read_vectors_of(output, directions, lab)
+    lab, stored = open_with_directions(output, model, device, directions, [*changes, *levels, *kept], source)
     if stored is not None:
-        lab = lab.with_covariance(stored.covariance)
         unused = not any(match_name(name, stored.by_name) for name in [*changes, *levels, *kept])
         require(not unused, f"expected --attr, --set or --keep with a name that {directions} has, got none of: "
                 f"{', '.join(stored.by_name)}")  # fmt: skip

@@ -74,33 +74,27 @@ def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | No
     return data
 
 
-def owner(path: Path) -> str:
-    """The bundled model that a file of directions belongs to.
+def open_with_directions(
+    output: Output, model: str | None, device: str, directions: Path | None, names: Iterable[str], source: str | None
+) -> tuple[Lab, DirectionsFile | None]:
+    """Open a model as `open_lab` does, and a file of its directions where there is one.
+
+    Without a model, the bundled one that the file was made for is opened. What the reader of the file should be told
+    becomes a note.
 
     Raises:
-        UsageError: when it belongs to none of them, or does not say.
-    """
-    from latentlab.directions.exchange import read_vectors
-    from latentlab.runs.bundled import bundled_cards
-
-    checkpoint = read_vectors(path).checkpoint
-    found = [card["name"] for card in bundled_cards() if card["checkpoint"] == checkpoint]
-    require(bool(found), f"{path} belongs to no bundled model; give the one that it was made for with --model")
-    return found[0]
-
-
-def read_vectors_of(output: Output, path: Path, lab: Lab) -> DirectionsFile:
-    """A file of directions; what its reader should be told becomes a note.
-
-    Raises:
-        FileFormatError: when it is not whole, or belongs to another model.
+        UsageError: when no model is given and the file belongs to no bundled one.
+        FileFormatError: when the file is not whole, or belongs to another model.
     """
     from latentlab.directions.exchange import read_vectors
 
-    stored = read_vectors(path, lab.checkpoint, lab.latent.size)
+    if directions is None:
+        return open_lab(output, model, device, names, source), None
+    lab = open_lab(output, model or _owner(directions), device, names, source)
+    stored = read_vectors(directions, lab.checkpoint, lab.latent.size)
     for note in stored.notes:
         output.note(note)
-    return stored
+    return lab.with_covariance(stored.covariance), stored
 
 
 def require(condition: bool, message: str) -> None:
@@ -126,3 +120,14 @@ def _home(source: str | None, names: Sequence[str]) -> str | None:
         return None
     known = bundled_names(source)
     return source if all(match_name(name, known) for name in names) else None
+
+
+def _owner(path: Path) -> str:
+    """The bundled model that a file of directions belongs to."""
+    from latentlab.directions.exchange import read_vectors
+    from latentlab.runs.bundled import bundled_cards
+
+    checkpoint = read_vectors(path).checkpoint
+    found = [card["name"] for card in bundled_cards() if card["checkpoint"] == checkpoint]
+    require(bool(found), f"{path} belongs to no bundled model; give the one that it was made for with --model")
+    return found[0]

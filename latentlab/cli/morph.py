@@ -105,8 +105,6 @@ def morph(
     if not compare:
         output.result(lab.morph(*ends, path=path.value, **wanted), out)
         return
-    from latentlab.lab.morph_comparison import compare_paths
-
     with output.progress() as progress:
-        result = compare_paths(lab, ends, progress=progress, **wanted)
+        result = lab.compare_paths(*ends, progress=progress, **wanted)
     output.result(result, out)

@@ -63,6 +63,22 @@ Labels = Annotated[
     Path | None,
     typer.Option("--attributes", metavar="CSV", help="Attributes or labels of a folder of images.", show_default=False),
 ]
+Attr = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="An attribute or class; may be given several times.  [default: all]",
+        show_default=False,
+    ),
+]
+Directions = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Directions of this model: .safetensors or .json from attrs, or .npy.",
+        show_default=False,
+    ),
+]
 MaxBad = Annotated[
     float, typer.Option(metavar="SHARE", min=0, max=1, help="Unreadable files that are only warned about.")
 ]

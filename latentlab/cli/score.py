@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,14 +22,7 @@ class What(StrEnum):
 
 def score(
     what: Annotated[What, typer.Argument(help="edits or paths.", show_default=False)],
-    attr: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="An attribute or class; may be given several times.  [default: all]",
-            show_default=False,
-        ),
-    ] = None,
+    attr: option.Attr = None,
     success: Annotated[
         float | None,
         typer.Option(
@@ -46,14 +38,7 @@ def score(
             show_default=False,
         ),
     ] = None,
-    directions: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Directions of this model: .safetensors or .json from attrs, or .npy.",
-            show_default=False,
-        ),
-    ] = None,
+    directions: option.Directions = None,
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
@@ -74,7 +59,7 @@ def score(
     Edits: how far α has to go, what else changes, and how far it may go. Paths: length in pictures, evenness, distance
     from the data.
     """
-    from latentlab.cli.input import open_lab, owner, read_data, read_vectors_of, require
+    from latentlab.cli.input import open_with_directions, read_data, require
     from latentlab.cli.output import Output, check_folder
 
     edits_only = [name for name, given in (("attr", attr), ("success", success), ("directions", directions)) if given]
@@ -84,10 +69,7 @@ def score(
     )
     check_folder(out)
     output = Output(quiet, as_json, open_page)
-    if directions is not None and model is None:
-        model = owner(directions)
-    lab = open_lab(output, model, device, attr or [], data)
-    stored = None if directions is None else read_vectors_of(output, directions, lab)
+    lab, stored = open_with_directions(output, model, device, directions, attr or [], data)
     labelled = read_data(
         output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentlab.errors import DataError
-
-# A column of which the columns before it explain all but this share of the variance adds nothing of its own.
-COLLINEAR = 1e-3
+from latentlab.statistics.collinear import COLLINEAR, independent_columns, unexplained
 
 
 def controlled_columns(y: np.ndarray, others: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -43,33 +41,3 @@ def controlled_columns(y: np.ndarray, others: np.ndarray, weights: np.ndarray | 
             "leave out an attribute that goes with it, or use the method mean"
         )
     return centred[:, [0, *(1 + column for column in kept)]]
-
-
-def independent_columns(moments: np.ndarray) -> list[int]:
-    """Columns, in their order, that vary and are not given by those taken before them.
-
-    Args:
-        moments: the covariance of the columns, of shape (k, k).
-    """
-    kept: list[int] = []
-    for column in range(len(moments)):
-        if unexplained(moments, column, kept) >= COLLINEAR:
-            kept.append(column)
-    return kept
-
-
-def unexplained(moments: np.ndarray, column: int, by: list[int]) -> float:
-    """1 − R² of a column regressed on others: the share of its variance that is its own, 0 where it is constant.
-
-    Args:
-        moments: the covariance of all columns, of shape (k, k).
-        column: which one.
-        by: the columns that explain it, not collinear.
-    """
-    whole = float(moments[column, column])
-    if whole <= 0:
-        return 0.0
-    if not by:
-        return 1.0
-    across = moments[by, column]
-    return 1.0 - float(across @ np.linalg.solve(moments[np.ix_(by, by)], across)) / whole

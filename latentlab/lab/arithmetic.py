@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,9 +157,8 @@ def arithmetic(
     taken: list[str] = []
     own = dict(directions or {})
 
-    @cache
     def table() -> Latents:
-        return lab.known() if data is None else lab.encode_data(data)
+        return lab.known(data)
 
     def look_up(asked: Name | Mean) -> Operand:
         if isinstance(asked, Mean):

@@ -170,7 +170,7 @@ def attribute_directions(
         described: dict[str, Any] = {"source": "the run's own"}
         notes = [f"these directions came with {lab.name}; --data finds new ones from labelled images"]
     else:
-        latents = lab.known() if data is None else lab.encode_data(data, progress)
+        latents = lab.known(data, progress)
         known, judges = (latents, None) if method in AXES else hold_out(latents, seed)
         described = describe_latents(lab, known, data, seed)
         notes = [] if data is not None else [f"found in the gallery of {lab.name}: {len(latents)} test images"]

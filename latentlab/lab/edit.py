@@ -12,7 +12,7 @@ from latentlab.editing.edits import sweep
 from latentlab.editing.unit import gaps_per_unit
 from latentlab.errors import DataError, UsageError
 from latentlab.lab.change import Change, find_changes, find_directions, find_steps
-from latentlab.lab.reach import Reach, find_reach, find_safe_range
+from latentlab.lab.reach import Reach, find_reach, find_safe_range, find_yard
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
@@ -179,12 +179,15 @@ def edit_images(
     flat = moved.reshape(-1, moved.shape[-1])
     pictures = lab.decode(flat)
     returned = lab.encode(pictures).reshape(moved.shape)
-    reach = find_reach(lab, moved, returned)
+    yard = find_yard(lab)
+    reach = [] if yard is None else find_reach(yard, moved, returned)
     captions = [_caption(changes, step) for step in range(moved.shape[1])]
     judges = [change.direction for change in changes] + find_directions(lab, keep, data, directions)
     scores = _scores(moved[:, -1], returned[:, -1], judges)
-    if len(changes) == 1 and changes[0].level is None:
-        scores |= _safe(lab, latents, changes[0].direction, gaps_per_unit(unit, changes[0].direction, covariance))
+    if len(changes) == 1 and changes[0].level is None and yard is not None:
+        direction = changes[0].direction
+        safe = find_safe_range(lab, yard, latents, direction.vector)
+        scores["safe α"] = str(safe.scaled(1 / gaps_per_unit(unit, direction, covariance)))
     missed = [one for one in changes if one.level is not None and not _reached(one, returned[:, -1])]
     notes += [
         f"{one.name}: the latents reach {one.level:g}, most pictures do not: decoded and encoded again they are read "
@@ -261,12 +264,6 @@ def _reached(change: Change, returned: np.ndarray) -> bool:
 def _read_share(direction: Direction, z: np.ndarray) -> float:
     """The share of latents of shape (n, d) that the readout takes for "with"."""
     return float((z @ direction.readout + direction.intercept > 0).mean())
-
-
-def _safe(lab: Lab, latents: np.ndarray, direction: Direction, scale: float) -> dict[str, Any]:
-    """The range of α that stays among the data, in the unit in which α was given."""
-    found = find_safe_range(lab, latents, direction.vector)
-    return {} if found is None else {"safe α": str(found.scaled(1 / scale))}
 
 
 def _reach_table(

@@ -97,7 +97,7 @@ def _row(lab: Lab, end: str, data: Dataset | None) -> End:
 
 def _exemplar(lab: Lab, name: str, seed: int, data: Dataset | None) -> End:
     """One image with the attribute or of the class, drawn by the seed."""
-    latents = lab.encode_data(data) if data is not None else lab.known()
+    latents = lab.known(data)
     rows = np.flatnonzero(latents.truth(name) == 1)
     if not len(rows):
         raise DataError(

@@ -77,7 +77,8 @@ class Lab:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.codec = run.checkpoint.model
-        self._estimated: dict[int, tuple[Dataset, Mapping[str, Direction], Latents]] = {}
+        self._encoded: dict[int, tuple[Dataset, Latents]] = {}
+        self._estimated: dict[int, tuple[Dataset, Mapping[str, Direction]]] = {}
 
     @property
     def model(self) -> Any:
@@ -194,7 +195,7 @@ class Lab:
         return as_unit(pixels)
 
     def encode_data(self, data: Dataset, progress: Progress = silent) -> Latents:
-        """The table of latents of a set of images of the kind that the model takes."""
+        """The table of latents of a set of images of the kind that the model takes; the last one is kept."""
         from latentlab.data.dataset import Dataset
         from latentlab.latents.encode import encode_dataset
 
@@ -202,7 +203,11 @@ class Lab:
             raise UsageError(
                 f"expected a Dataset as data, got {type(data).__name__}; load_data(…, image=lab.image) gives one"
             )
-        return encode_dataset(self.codec, data, progress)
+        kept = self._encoded.get(id(data))
+        if kept is None:
+            kept = (data, encode_dataset(self.codec, data, progress))
+            self._encoded = {id(data): kept}
+        return kept[1]
 
     def read_images(self, paths: Iterable[str | Path]) -> np.ndarray:
         """Image files made to fit the model: turned as EXIF says, cropped, resized; of shape (n, c, h, w)."""
@@ -210,12 +215,14 @@ class Lab:
 
         return np.stack([fit_image(open_image(Path(path), self.image), self.image) for path in paths])
 
-    def known(self) -> Latents:
-        """The gallery.
+    def known(self, data: Dataset | None = None, progress: Progress = silent) -> Latents:
+        """The latents of a set of images, or the gallery where there is none.
 
         Raises:
-            CapabilityError: when the model came without one.
+            CapabilityError: when the model came without a gallery.
         """
+        if data is not None:
+            return self.encode_data(data, progress)
         if self.gallery is None:
             raise CapabilityError(f"{self.name} carries no gallery of latents; give images with --data")
         return self.gallery
@@ -254,7 +261,7 @@ class Lab:
     def mean_of(self, name: str, data: Dataset | None = None) -> np.ndarray:
         """The mean latent of the images with an attribute or of a class, of shape (d,)."""
         if data is not None:
-            latents = self._latents_of(data)
+            latents = self.encode_data(data)
             rows = latents.truth(name) == 1
             if not rows.any():
                 raise DataError(f"expected at least one image of {name!r}, got none among {len(latents)}")
@@ -280,7 +287,9 @@ class Lab:
         """−log p(x|z) of images at given latents, of shape (n,), in nats."""
         import torch
 
-        device = next(self.codec.parameters()).device
+        from latentlab.latents.encode import codec_device
+
+        device = codec_device(self.codec)
         with torch.inference_mode():
             likelihood = self.codec.likelihood(as_tensor(latents).to(device))
             x = as_tensor(np.asarray(images, np.float32)).to(device)
@@ -378,20 +387,12 @@ class Lab:
 
         return report(self, data, **options)
 
-    def _latents_of(self, data: Dataset) -> Latents:
-        kept = self._estimated.get(id(data))
-        if kept is None:
-            kept = (data, {}, self.encode_data(data))
-            self._estimated = {id(data): kept}
-        return kept[2]
-
     def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
         from latentlab.directions.estimate import estimate_directions
 
-        latents = self._latents_of(data)
-        _, kept, _ = self._estimated[id(data)]
+        _, kept = self._estimated.get(id(data), (data, {}))
         if name not in kept:
-            found = estimate_directions(latents, names=[name]).directions
+            found = estimate_directions(self.encode_data(data), names=[name]).directions
             kept = {**kept, **{direction.name: direction for direction in found}}
-            self._estimated = {id(data): (data, kept, latents)}
+            self._estimated = {id(data): (data, kept)}
         return kept

@@ -97,7 +97,7 @@ def score_model_paths(
     """
     if pairs < 1:
         raise UsageError(f"expected at least one pair of images, got {pairs}")
-    latents = lab.known() if data is None else lab.encode_data(data, progress)
+    latents = lab.known(data, progress)
     chosen = _pairs(latents.mean, latents.labels, pairs, seed)
     frames: dict[str, np.ndarray] = {}
     found: dict[str, list[Mapping[str, float]]] = {}

@@ -124,7 +124,7 @@ def score_model_edits(
         if found is None:
             raise unknown_name("attribute or class", name, known)
         asked.append(known[found])
-    latents = lab.known() if data is None else lab.encode_data(data, progress)
+    latents = lab.known(data, progress)
     notes = []
     if directions is not None:
         judges = _unseen(latents, directions)

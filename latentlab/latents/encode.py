@@ -12,6 +12,8 @@ from latentlab.latents.table import Latents
 from latentlab.runtime import BATCH, Progress, as_tensor, silent, tracked
 
 if TYPE_CHECKING:
+    import torch
+
     from latentlab.codec import Codec
 
 
@@ -31,7 +33,7 @@ def encode_images(codec: Codec, pixels: np.ndarray) -> np.ndarray:
     import torch
 
     check_images(codec, pixels)
-    device = _device(codec)
+    device = codec_device(codec)
     out = np.empty((len(pixels), codec.latent.size), np.float32)
     with torch.inference_mode():
         for rows in _batches(len(pixels)):
@@ -53,7 +55,7 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
         raise DataError(f"expected latents of shape (n, {codec.latent.size}), got {latents.shape}")
     if not np.isfinite(latents).all():
         raise DataError("expected finite latents, got NaN or infinity")
-    device = _device(codec)
+    device = codec_device(codec)
     out = np.empty((len(latents), *codec.image.shape), np.float32)
     with torch.inference_mode():
         for rows in _batches(len(latents)):
@@ -77,7 +79,7 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
     import torch
 
     check_images(codec, data.pixels)
-    device = _device(codec)
+    device = codec_device(codec)
     probabilistic = codec_has_posterior(codec)
     means, logvars, losses = [], [], []
     with torch.inference_mode():
@@ -112,7 +114,7 @@ def codec_has_posterior(codec: Codec) -> bool:
 
     try:
         with torch.inference_mode():
-            codec.posterior(torch.zeros(1, *codec.image.shape, device=_device(codec)))  # type: ignore[attr-defined]
+            codec.posterior(torch.zeros(1, *codec.image.shape, device=codec_device(codec)))  # type: ignore[attr-defined]
     except (AttributeError, CapabilityError):
         return False
     return True
@@ -143,7 +145,8 @@ def _batches(count: int) -> list[slice]:
     return [slice(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
 
 
-def _device(codec: Codec):
+def codec_device(codec: Codec) -> torch.device:
+    """Where a codec's parameters are; the CPU for one without any."""
     import torch
 
     parameters = getattr(codec, "parameters", None)

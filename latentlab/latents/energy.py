@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.errors import CapabilityError
+from latentlab.latents.encode import codec_device
 from latentlab.runtime import BATCH, as_tensor
 
 if TYPE_CHECKING:
@@ -48,13 +49,12 @@ def decoder_energy(codec: Codec) -> Callable[[np.ndarray], tuple[float, np.ndarr
         count = len(curve)
         value = 0.0
         gradient = np.zeros(curve.shape)
-        parameters = getattr(codec, "parameters", None)
-        first = next(iter(parameters()), None) if parameters else None
+        device = codec_device(codec)
         with torch.inference_mode(False), torch.enable_grad():
             points = as_tensor(np.ascontiguousarray(curve, dtype=np.float32))
             # Each pass begins with the last point of the one before: no step falls between two.
             for start in range(0, count - 1, rows - 1):
-                some = points[start : start + rows].to("cpu" if first is None else first.device).requires_grad_()
+                some = points[start : start + rows].to(device).requires_grad_()
                 images = codec.decode(some).flatten(1)
                 part = (count - 1) * (images[1:] - images[:-1]).square().mean(dim=1).double().sum()
                 (slope,) = torch.autograd.grad(part, some)

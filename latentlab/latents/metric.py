@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.errors import CapabilityError
+from latentlab.latents.encode import codec_device
 from latentlab.runtime import as_tensor
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from latentlab.codec import Codec
@@ -50,7 +50,7 @@ def decoder_metric(codec: Codec) -> Callable[[np.ndarray], np.ndarray]:
 
         out = np.empty((len(z), z.shape[1], z.shape[1]), np.float32)
         with torch.inference_mode(False):
-            points = as_tensor(np.ascontiguousarray(z, dtype=np.float32)).to(_device(codec))
+            points = as_tensor(np.ascontiguousarray(z, dtype=np.float32)).to(codec_device(codec))
             for row in range(len(z)):
                 jacobian = _jacobian(codec, points[row])
                 out[row] = (jacobian @ jacobian.T).cpu().numpy()
@@ -84,11 +84,3 @@ def _pushed(codec: Codec, rows: Tensor, tangents: Tensor) -> Tensor:
         except (NotImplementedError, RuntimeError):
             moved = torch.autograd.functional.jvp(codec.decode, (rows,), (tangents,))[1]
     return moved.detach()
-
-
-def _device(codec: Codec) -> torch.device:
-    import torch
-
-    parameters = getattr(codec, "parameters", None)
-    first = next(iter(parameters()), None) if parameters else None
-    return torch.device("cpu") if first is None else first.device

@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from latentlab.errors import DataError
+from latentlab.statistics.collinear import independent_columns
 from latentlab.statistics.covariance import DEAD_RATIO, Covariance
 
 # Rows of one matrix product: few enough to stay in the cache and to add up exactly enough in float32.
@@ -17,8 +18,6 @@ CHUNK = 2048
 # the sums do not depend on the machine's.
 MANY = 32_768
 PARTS = 8
-# The share of its variance that the labels before it must leave of a label that is held fixed.
-COLLINEAR = 1e-3
 
 
 class Moments:
@@ -191,7 +190,10 @@ class Moments:
         both = counts[:, None] + counts - self.count + self._both_unknown
         moments = self._gram[self.size + 1 :, self.size + 1 :] - centers[:, None] * where - where.T * centers
         moments += np.outer(centers, centers) * both
-        kept = _independent(moments / max(self.count, 1))
+        spread = moments / max(self.count, 1)
+        # A label that never changes has a variance of rounding errors.
+        spread[np.diagonal(spread) <= 1e-9] = 0.0
+        kept = independent_columns(spread)
         found = np.full((self.labels, self.size), np.nan)
         if kept:
             found[kept] = np.linalg.solve(moments[np.ix_(kept, kept)], away[kept])
@@ -203,16 +205,3 @@ class Moments:
 
     def _center(self) -> np.ndarray:
         return self._shift + self._gram[self.size, : self.size] / max(self.count, 1)
-
-
-def _independent(moments: np.ndarray) -> list[int]:
-    """Labels, in their order, that vary and are not given by those before them."""
-    kept: list[int] = []
-    for label in range(len(moments)):
-        own = moments[label, label]
-        across = moments[kept, label]
-        own_left = own - across @ np.linalg.solve(moments[np.ix_(kept, kept)], across) if kept else own
-        # A label that never changes has a variance of rounding errors.
-        if own > 1e-9 and own_left >= COLLINEAR * own:
-            kept.append(label)
-    return kept

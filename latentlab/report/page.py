@@ -95,7 +95,7 @@ def render_page(
 
 
 def _evaluation(needs: frozenset[str], live: Mapping[str, object] | None) -> str:
-    """What the policy allows beside scripts: plotly's WebGL compiles its shaders' callers, a live decoder its kernels."""
+    """What scripts may compile beside themselves: WebGL plots functions of theirs, a live decoder its kernels."""
     gl = " 'unsafe-eval'" if "plotly-gl" in needs else ""
     return gl if live is None else f"{gl} 'wasm-unsafe-eval'"
 

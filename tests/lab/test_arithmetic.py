@@ -73,7 +73,7 @@ def test_images_of_which_nothing_is_known_do_not_count(faces: Lab, monkeypatch: 
     smile = table.attributes["smile"].copy()
     smile[::2] = np.nan
     unsure = replace(table, attributes={**table.attributes, "smile": smile})
-    monkeypatch.setattr(Lab, "known", lambda self: unsure)
+    monkeypatch.setattr(Lab, "known", lambda self, *_: unsure)
     found = faces.arithmetic("mean(not smile, not glasses)").latents[0]
     odd = table.take(np.arange(1, len(table), 2))
     rows = (odd.attributes["smile"] == 0) & (odd.attributes["glasses"] == 0)

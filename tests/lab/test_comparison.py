@@ -14,7 +14,8 @@ from latentlab.errors import DataError
 from latentlab.evaluation.edits import EditScores
 from latentlab.evaluation.leakage import Leakage
 from latentlab.lab import Lab, comparison, load
-from latentlab.lab.comparison import Ranked, _common, _Comparable, _effects, _interval, _ranked, _recommendation, _Tried
+from latentlab.lab.ranking import Comparable, Ranked, Tried, comparable_attributes, rank
+from latentlab.lab.recommendation import _effects, advantage, recommend
 from latentlab.lab.score import hold_out
 
 NAMES = ["smile", "glasses", "hat"]
@@ -39,7 +40,7 @@ def measured(faces: Lab) -> EditScores:
 
 def tried(
     faces: Lab, measured: EditScores, alphas: list[float | None], gaps: Any, fair: Mapping[str, bool] | None = None
-) -> _Tried:
+) -> Tried:
     """An estimator of the model's own directions, with planted scores."""
     edits = [
         replace(one, alpha_latents=alpha, alpha_pictures=alpha, change=alpha, fair=(fair or {}).get(one.name, True))
@@ -49,7 +50,7 @@ def tried(
     gaps[[alpha is None for alpha in alphas]] = np.nan
     leakage = Leakage(gaps, np.zeros_like(gaps))
     quality = replace(measured, attributes=tuple(edits), latents=leakage, pictures=leakage, left_out={})
-    return _Tried({name: faces.directions[name] for name in NAMES}, quality, {})
+    return Tried({name: faces.directions[name] for name in NAMES}, quality, {})
 
 
 def test_estimators_are_ranked_on_the_same_judges(faces: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,10 +107,10 @@ def test_where_nothing_can_be_judged_nothing_is_compared(lab: Lab) -> None:
 def test_a_judge_that_cannot_read_says_nothing(faces: Lab, measured: EditScores) -> None:
     gaps = [[1, 0.1, 9], [0.3, 1, 9], [9, 9, 1]]
     one = {"mean": tried(faces, measured, [1, 1, 1], gaps, {"hat": False})}
-    names, said = _common(one)
+    names, said = comparable_attributes(one)
     assert names == ["smile", "glasses"]
     assert len(said) == 1 and said[0].startswith("hat is not compared: its judge reads ")
-    ranked = _ranked("mean", _Comparable(one, names, faces.gallery))
+    ranked = rank("mean", Comparable(one, names, faces.gallery))
     assert (ranked.reached, ranked.asked) == (2, 2)
     assert ranked.leak_pictures == ranked.leak_latents == pytest.approx(0.2)
 
@@ -121,9 +122,9 @@ def test_leakage_is_compared_where_all_that_succeed_anywhere_succeed(faces: Lab,
         "lda": tried(faces, measured, [4, None, 6], 2 * gaps),
         "logistic": tried(faces, measured, [None, None, None], gaps),
     }
-    shared = _Comparable(field, NAMES, faces.gallery)
+    shared = Comparable(field, NAMES, faces.gallery)
     assert shared.equal() == [0, 2]
-    mean, lda, logistic = (_ranked(method, shared) for method in field)
+    mean, lda, logistic = (rank(method, shared) for method in field)
     assert mean.leak_pictures == pytest.approx((0.1 + 0.3 + 0.7 + 0.9) / 4)
     assert lda.leak_pictures == pytest.approx(2 * mean.leak_pictures)
     assert (mean.reached, lda.reached, logistic.reached) == (3, 2, 0)
@@ -139,37 +140,37 @@ def test_the_margin_is_an_interval_over_the_same_images(faces: Lab, measured: Ed
         name: replace(one, vector=one.vector + 0.5 * faces.directions["beard"].vector)
         for name, one in own.found.items()
     }
-    same = _Comparable({"mean": own, "lda": own}, NAMES, judges)
-    ranked = [_ranked("lda", same), _ranked("mean", same)]
-    assert _interval(faces, ranked, same, 0) == (0, 0)
-    assert _interval(faces, ranked[::-1], same, 0) is None
-    shared = _Comparable({"mean": replace(own, found=strayed), "lda": own}, NAMES, judges)
-    low, high = _interval(faces, ranked, shared, 0)
+    same = Comparable({"mean": own, "lda": own}, NAMES, judges)
+    ranked = [rank("lda", same), rank("mean", same)]
+    assert advantage(faces, ranked, same, 0) == (0, 0)
+    assert advantage(faces, ranked[::-1], same, 0) is None
+    shared = Comparable({"mean": replace(own, found=strayed), "lda": own}, NAMES, judges)
+    low, high = advantage(faces, ranked, shared, 0)
     # The interval surrounds the plain difference, and is wider with fewer images.
     leaks = [
         np.mean([np.abs(change.mean(axis=0)).mean() for _, change in _effects(faces, shared, method, 0)])
         for method in ("mean", "lda")
     ]
     assert low < leaks[0] - leaks[1] < high
-    assert (low, high) == _interval(faces, ranked, shared, 0)
+    assert (low, high) == advantage(faces, ranked, shared, 0)
     # The best of many has to be surer.
-    wider = _interval(faces, [*ranked, *(replace(ranked[1], method=f"other {i}") for i in range(4))], shared, 0)
+    wider = advantage(faces, [*ranked, *(replace(ranked[1], method=f"other {i}") for i in range(4))], shared, 0)
     assert wider[0] < low and high < wider[1]
     many = replace(measured, attributes=tuple(replace(one, count=64) for one in own.quality.attributes))
     wide = {
         name: replace(one, quality=replace(one.quality, attributes=many.attributes))
         for name, one in shared.tried.items()
     }
-    narrow = _interval(faces, ranked, _Comparable(wide, NAMES, judges), 0)
+    narrow = advantage(faces, ranked, Comparable(wide, NAMES, judges), 0)
     assert narrow[1] - narrow[0] < high - low
 
 
 def test_the_leaks_of_an_interval_are_those_of_the_ranking(faces: Lab) -> None:
     judges = hold_out(faces.gallery, 0)[1]
     quality = comparison.measure(faces, judges, [faces.directions[name] for name in NAMES], count=16, seed=3)
-    shared = _Comparable({"mean": _Tried(faces.directions, quality, {})}, NAMES, judges)
+    shared = Comparable({"mean": Tried(faces.directions, quality, {})}, NAMES, judges)
     leaks = np.concatenate([np.abs(change.mean(axis=0)) for _, change in _effects(faces, shared, "mean", 3)])
-    assert leaks.mean() == pytest.approx(_ranked("mean", shared).leak_pictures, rel=1e-4)
+    assert leaks.mean() == pytest.approx(rank("mean", shared).leak_pictures, rel=1e-4)
 
 
 def ranked(method: str, leak: float | None, reached: int = 2) -> Ranked:
@@ -178,25 +179,25 @@ def ranked(method: str, leak: float | None, reached: int = 2) -> Ranked:
 
 def test_an_estimator_is_recommended_only_where_it_pays() -> None:
     both, sure = [0, 1], (0.2, 0.3)
-    assert "mean is good enough" in _recommendation([ranked("mean", 0.10), ranked("lda", 0.30)], both, None)
-    close = _recommendation([ranked("regression", 0.10), ranked("mean", 0.11)], both, (0.005, 0.02))
+    assert "mean is good enough" in recommend([ranked("mean", 0.10), ranked("lda", 0.30)], both, None)
+    close = recommend([ranked("regression", 0.10), ranked("mean", 0.11)], both, (0.005, 0.02))
     assert "leaks 0.010 class gaps less" in close and "less than 0.02 is not worth choosing by" in close
-    unsure = _recommendation([ranked("regression", 0.05), ranked("mean", 0.33)], both, (-0.01, 0.5))
+    unsure = recommend([ranked("regression", 0.05), ranked("mean", 0.33)], both, (-0.01, 0.5))
     assert "95 %: −0.010 to 0.500" in unsure and "cannot tell them apart" in unsure and "mean is good enough" in unsure
-    said = _recommendation([ranked("regression", 0.05), ranked("mean", 0.33)], both, sure)
+    said = recommend([ranked("regression", 0.05), ranked("mean", 0.33)], both, sure)
     assert "take regression: at equal success it leaks 0.050" in said
     assert "0.280 less (95 %: 0.200 to 0.300, had other images been held out)" in said
-    assert "take lda: its edits succeed for 2 of 2, the mean's 1" in _recommendation(
+    assert "take lda: its edits succeed for 2 of 2, the mean's 1" in recommend(
         [ranked("lda", 0.3), ranked("mean", 0.1, reached=1)], both, None
     )
 
 
 def test_what_is_not_compared_is_not_recommended() -> None:
     apart = [ranked("lda", None, reached=1), ranked("mean", None, reached=1)]
-    assert "cannot be compared at equal success" in _recommendation(apart, [], None)
+    assert "cannot be compared at equal success" in recommend(apart, [], None)
     failing = [ranked("lda", None, reached=0), ranked("mean", None, reached=0)]
-    assert _recommendation(failing, [], None).startswith("no edit succeeds with any estimator")
-    alone = _recommendation([ranked("lda", 0.1), ranked("logistic", 0.2)], [0, 1], None)
+    assert recommend(failing, [], None).startswith("no edit succeeds with any estimator")
+    alone = recommend([ranked("lda", 0.1), ranked("logistic", 0.2)], [0, 1], None)
     assert "the mean difference is not among them" in alone
 
 
