@@ -103,6 +103,8 @@ def morph(
         "data": images, "seed": seed,
     }  # fmt: skip
     if not compare:
+        if path is Path.GEODESIC:
+            output.line("searching for the shortest path: some seconds a pair of ends")
         output.result(lab.morph(*ends, path=path.value, **wanted), out)
         return
     with output.progress() as progress:

@@ -52,7 +52,7 @@ class Change:
         """How far a step goes, as in `+1.5`."""
         alpha = self.alphas[step if len(self.alphas) > 1 else 0]
         if self.level is None:
-            return f"{alpha:+.3g}"
+            return f"{alpha:+.3g}".replace("-", "−") if alpha else "0"
         return f"= {self.level:g}" if alpha == 1 else f"{alpha:.0%} of the way to {self.level:g}"
 
 

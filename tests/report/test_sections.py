@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,13 +15,20 @@ from latentlab.evaluation.leakage import Leakage
 from latentlab.evaluation.safe import SafeRange
 from latentlab.evaluation.trial import AttributeEdit
 from latentlab.report.figures.scatter_map import Ellipse
-from latentlab.report.page import ASSETS, Section, render_page
+from latentlab.report.page import ASSETS, Section, joined, render_page
 from latentlab.report.sections import SECTIONS
 from latentlab.report.sections.attributes import AttributeRow
 from latentlab.report.sections.edit import EditRow
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 IMAGES = np.random.default_rng(0).random((6, 3, 16, 16)).astype(np.float32)
+
+
+TEST = {
+    "source": "faces", "split": "test", "images": 200, "posterior_samples": 1, "negative_elbo_nats": 90.5,
+    "reconstruction_nats": 65.25, "kl_nats": 25.25, "kl_dimensions_nats": [0.25, 20.0, 5.0, -1e-9],
+    "loss_quantiles": {"0.5": 60.0, "0.99": 120.0},
+}  # fmt: skip
 
 
 def edit_scores(text: str) -> EditScores:
@@ -64,6 +72,8 @@ def built(text: str) -> dict[str, Section]:
         "samples": build["samples"](IMAGES, [text]),
         "traversals": build["traversals"](IMAGES[None], [text], [text] * 6, [text]),
         "training": build["training"]([{"epoch": 1, text: 2.0}]),
+        "likelihood": build["likelihood"](TEST | {"source": text}, [text]),
+        "provenance": build["provenance"]({text: text}, {text: text}, {text: text}),
     }
 
 
@@ -118,6 +128,32 @@ def test_training_draws_a_chart_a_quantity_with_a_line_a_split() -> None:
     assert html.count("<figure") == 2 and "loss, nats" in html and html.count("<circle") == 3 + 2 + 1
     assert "train: 4.5 at epoch 2" in html
     assert "latentlab train" in SECTIONS["training"]([]).missing
+
+
+def test_likelihood_draws_the_largest_dimension_first() -> None:
+    html = SECTIONS["likelihood"](TEST).html
+    shown = re.findall(r"<title>(z\d): ([^<]*)</title>", html)
+    assert shown == [
+        ("z2", "20"),
+        ("z3", "5"),
+        ("z1", "0.25"),
+        ("z4", "0"),
+    ]
+    assert "90.5 nats" in html and "99% of the images lose at most" in html and "1 posterior sample an image" in html
+    bare = SECTIONS["likelihood"]({"source": "a", "split": "test", "images": 3, "reconstruction_nats": 2.0})
+    assert "<svg" not in bare.html and "ELBO" not in bare.summary
+
+
+def test_provenance_shows_the_recipe_as_it_was_resolved() -> None:
+    html = SECTIONS["provenance"]({"trained_on": "x", "seed": None}, {"a.safetensors": "f00"}, {"model": {"β": 1}}).html
+    assert "&#34;β&#34;: 1" in html and "trained on" in html and "f00" in html
+    assert "<pre" not in SECTIONS["provenance"]({}, {}).html
+
+
+def test_joined_sections_keep_their_headings_and_needs() -> None:
+    parts = [SECTIONS["morph"](IMAGES, ["a"] * 6, ["a", "b"]), Section("x", "<X>", missing="run `it`")]
+    one = joined("both", "Both", parts)
+    assert one.needs == parts[0].needs and "<h3>&lt;X&gt;</h3>" in one.html and "run <code>it</code>" in one.html
 
 
 def test_leakage_is_tinted_by_its_size_and_sign() -> None:

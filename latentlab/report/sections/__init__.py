@@ -8,9 +8,11 @@ from latentlab.report.page import Section
 from latentlab.report.sections.attributes import attributes_section
 from latentlab.report.sections.edit import edit_section
 from latentlab.report.sections.estimators import estimators_section
+from latentlab.report.sections.likelihood import likelihood_section
 from latentlab.report.sections.manifold import manifold_section
 from latentlab.report.sections.map import map_section
 from latentlab.report.sections.morph import morph_section
+from latentlab.report.sections.provenance import provenance_section
 from latentlab.report.sections.quality import quality_section
 from latentlab.report.sections.reconstructions import reconstructions_section
 from latentlab.report.sections.samples import samples_section
@@ -31,4 +33,6 @@ SECTIONS: dict[str, Callable[..., Section]] = {
     "samples": samples_section,
     "traversals": traversals_section,
     "training": training_section,
+    "likelihood": likelihood_section,
+    "provenance": provenance_section,
 }

@@ -16,7 +16,7 @@ from latentlab.report.page import Section
 
 HEADERS = [
     "attribute", "judge reads right", "α, latents", "α, pictures", "leak, latents", "leak, pictures", "leaks most into",
-    "change", "outside its place", "cycle error", "unedited", "safe α",
+    "change", "outside its place", "cycle error", "cycle, unedited", "safe α",
 ]  # fmt: skip
 # More rows and columns than these are no picture any more.
 MOST_IN_MATRIX = 40
@@ -52,7 +52,7 @@ def quality_section(scores: EditScores, notes: Sequence[str] = ()) -> Section:
     ]
     html = [
         note_list(notes),
-        table(HEADERS, rows, f"α that {percent} of the images without the attribute need, and what it costs"),
+        table(*_filled(HEADERS, rows), f"α that {percent} of the images without the attribute need, and what it costs"),
         Markup('<div class="charts">{}</div>').format(Markup().join(charts)),
         *_matrices(scores, percent),
     ]
@@ -64,6 +64,12 @@ def quality_section(scores: EditScores, notes: Sequence[str] = ()) -> Section:
         "does not live."
     )
     return Section("quality", "Quality of edits", Markup().join(html), summary)
+
+
+def _filled(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> tuple[list[str], list[list[object]]]:
+    """The columns in which any row has something: where nothing can leak, nothing is said of leaks."""
+    kept = [column for column in range(len(headers)) if any(row[column] is not None for row in rows)]
+    return [headers[column] for column in kept], [[row[column] for column in kept] for row in rows]
 
 
 def _figure(value: float | None, decimals: int = 2) -> float | None:

@@ -15,7 +15,9 @@
     panelOf(tab).dispatchEvent(new Event("shown"));
   };
 
-  const named = () => tabs.find((tab) => `#${panelOf(tab).id}` === decodeURIComponent(location.hash));
+  // What stands behind a question mark is the section's own: the bench keeps its state there.
+  const address = () => decodeURIComponent(location.hash.slice(1).split("?")[0]);
+  const named = () => tabs.find((tab) => panelOf(tab).id === address());
 
   for (const tab of tabs) {
     tab.addEventListener("click", () => {
