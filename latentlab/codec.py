@@ -151,11 +151,17 @@ class Terms:
         log_likelihood: log p(x|z) at a sampled z, of shape (n,).
         kl: KL(q(z|x) ‖ p(z)) of each latent block, of shape (n,).
         auxiliary: further terms of a family by name, of shape (n,).
+        code: the latents that were decoded, of shape (n, d): samples, or what an encoder without a posterior gave.
+        posterior: q(z|x), for objectives that take the KL apart; None where there is none.
+        kl_dimensions: the KL of each latent dimension, of shape (n, d), where it falls apart into them.
     """
 
     log_likelihood: Tensor
     kl: Mapping[str, Tensor] = field(default_factory=dict)
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+    code: Tensor | None = None
+    posterior: Any = None
+    kl_dimensions: Tensor | None = None
 
 
 class Distribution(Protocol):
@@ -200,5 +206,14 @@ class LatentModel(Codec, Protocol):
     def likelihood(self, z: Tensor, condition: Tensor | None = None) -> Any:
         """p(x|z): its `mean` and samples are of shape (n, c, h, w)."""
 
-    def terms(self, x: Tensor, condition: Tensor | None = None, generator: torch.Generator | None = None) -> Terms:
-        """The terms of the bound at one sample of z, one value an image, in nats."""
+    def terms(
+        self,
+        x: Tensor,
+        condition: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        seen: Tensor | None = None,
+    ) -> Terms:
+        """The terms of the bound at one sample of z, one value an image, in nats.
+
+        `seen` is what the encoder gets in place of `x`: a corrupted copy, where a model learns to denoise.
+        """

@@ -21,7 +21,7 @@ class Likelihood:
     Args:
         reconstruction_nats: −log p(x|z), of shape (n,).
         kl_nats: KL(q(z|x) ‖ p(z)), of shape (n,); zeros for a model without a posterior.
-        kl_dimensions: the mean KL of each latent dimension, of shape (d,), in nats; None without a posterior.
+        kl_dimensions: the mean KL of each latent dimension, of shape (d,), in nats; None where it has no parts.
     """
 
     reconstruction_nats: np.ndarray
@@ -38,7 +38,6 @@ def score_likelihood(
     model: LatentModel,
     pixels: np.ndarray,
     *,
-    probabilistic: bool = True,
     samples: int = 1,
     seed: int = 0,
     progress: Progress = silent,
@@ -48,7 +47,6 @@ def score_likelihood(
     Args:
         model: anything with `terms`.
         pixels: of shape (n, c, h, w), uint8 or float32 in [0, 1].
-        probabilistic: whether the model has a posterior with a KL a dimension.
         samples: posterior samples an image, averaged: the estimate of the mean over images wanders less.
         seed: of the posterior samples.
         progress: told of every batch.
@@ -71,8 +69,9 @@ def score_likelihood(
             reconstruction.append(np.mean([-terms.log_likelihood.double().cpu().numpy() for terms in drawn], axis=0))
             blocks = [[value.double().cpu().numpy() for value in terms.kl.values()] for terms in drawn]
             kl.append(np.mean([np.sum(values, axis=0) for values in blocks], axis=0) if blocks[0] else np.zeros(len(x)))
-            if probabilistic:
-                dimensions.append(model.posterior(x).kl_to_standard().double().cpu().numpy())
+            parts = [terms.kl_dimensions for terms in drawn if terms.kl_dimensions is not None]
+            if parts:
+                dimensions.append(np.mean([part.double().cpu().numpy() for part in parts], axis=0))
     return Likelihood(
         np.concatenate(reconstruction),
         np.concatenate(kl),

@@ -31,6 +31,11 @@ class AutoencoderConfig:
         check_width("latent", self.latent)
         check_sides(self.image)
 
+    @property
+    def convolutions(self) -> bool:
+        """Whether it is made of convolutions: they have memory and number formats of their own."""
+        return not isinstance(self.network, MLP)
+
     def build(self) -> Autoencoder:
         """A new model with random weights, drawn from torch's current generator."""
         return Autoencoder(self)
@@ -87,10 +92,15 @@ class Autoencoder(nn.Module):
         raise _no_distribution("prior")
 
     def terms(
-        self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        x: Float[Tensor, "n c h w"],
+        condition: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        seen: Float[Tensor, "n c h w"] | None = None,
     ) -> Terms:
-        """log p(x|f(x)) of shape (n,), in nats; there is no KL."""
-        return Terms(log_likelihood=self.likelihood(self.encode(x, condition)).log_prob(x))
+        """log p(x|f(seen)) of shape (n,), in nats, where `seen` is x itself by default; there is no KL."""
+        z = self.encode(x if seen is None else seen, condition)
+        return Terms(log_likelihood=self.likelihood(z).log_prob(x), code=z)
 
 
 def _no_distribution(what: str) -> CapabilityError:

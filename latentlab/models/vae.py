@@ -31,6 +31,11 @@ class VAEConfig:
         check_width("latent", self.latent)
         check_sides(self.image)
 
+    @property
+    def convolutions(self) -> bool:
+        """Whether it is made of convolutions: they have memory and number formats of their own."""
+        return not isinstance(self.network, MLP)
+
     def build(self) -> VAE:
         """A new model with random weights, drawn from torch's current generator."""
         return VAE(self)
@@ -80,10 +85,20 @@ class VAE(nn.Module):
         return self.observe(self.decoder(z))
 
     def terms(
-        self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        x: Float[Tensor, "n c h w"],
+        condition: Tensor | None = None,
+        generator: torch.Generator | None = None,
+        seen: Float[Tensor, "n c h w"] | None = None,
     ) -> Terms:
-        """log p(x|z) at one sample z ~ q(z|x), and KL(q(z|x) ‖ p(z)), of shape (n,), in nats."""
-        posterior = self.posterior(x, condition)
+        """log p(x|z) at one sample z ~ q(z|x), and KL(q(z|x) ‖ p(z)), of shape (n,), in nats; q sees `seen`."""
+        posterior = self.posterior(x if seen is None else seen, condition)
         z = posterior.sample(generator)
-        log_likelihood = self.likelihood(z, condition).log_prob(x)
-        return Terms(log_likelihood=log_likelihood, kl={"z": posterior.kl_to_standard().sum(dim=1)})
+        kl = posterior.kl_to_standard()
+        return Terms(
+            log_likelihood=self.likelihood(z, condition).log_prob(x),
+            kl={"z": kl.sum(dim=1)},
+            code=z,
+            posterior=posterior,
+            kl_dimensions=kl,
+        )

@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 from latentlab.codec import Terms
 from latentlab.objectives.objective import Loss
 
@@ -32,6 +35,10 @@ class ELBO:
     def weight(self, epoch: float) -> float:
         """β after `epoch` epochs; fractions of an epoch count."""
         return self.beta * min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else self.beta
+
+    def seen(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """What the encoder gets: the images as they are."""
+        return x
 
     def __call__(self, terms: Terms, epoch: float) -> Loss:
         reconstruction = -terms.log_likelihood

@@ -19,7 +19,6 @@ from torch import Tensor
 from latentlab.checkpoints import write_checkpoint
 from latentlab.errors import LatentlabError, TrainingError
 from latentlab.models import Model
-from latentlab.nn import MLP
 from latentlab.runtime import Progress, silent, torch_generator
 from latentlab.training.batch import Batches
 from latentlab.training.history import read_history, write_history
@@ -84,7 +83,7 @@ def train(
         TrainingError: when a loss is not finite; the files of the last good epoch stay.
         FileFormatError: when there is nothing to resume, or it does not fit.
     """
-    convolutions = not isinstance(recipe.model.network, MLP)
+    convolutions = recipe.model.convolutions
     torch.manual_seed(recipe.seed)
     model = recipe.model.build().to(device)
     if convolutions:
@@ -97,7 +96,7 @@ def train(
     history = read_history(folder / HISTORY)[: position.epoch] if resume else []
     batches = Batches(pixels, settings.batch, recipe.seed, device, channels_last=convolutions)
     steps = settings.epochs * len(batches)
-    precision = pick_precision(settings.precision, device, recipe.model.network)
+    precision = pick_precision(settings.precision, device, convolutions)
     check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
     started = time.perf_counter() - position.seconds
 
@@ -110,7 +109,7 @@ def train(
                     group["lr"] = learning_rate(settings, position.step, steps)
                 generator = torch_generator(_step_seed(recipe.seed, position.step))
                 with autocast(precision, device):
-                    terms = model.terms(x, generator=generator)
+                    terms = model.terms(x, generator=generator, seen=recipe.objective.seen(x, generator))
                 loss = recipe.objective(terms, position.step / len(batches))
                 total = loss.total.mean()
                 optimizer.zero_grad(set_to_none=True)
@@ -170,10 +169,12 @@ def evaluate(recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.dev
     """The mean loss and parts on images, in nats, at the full weight of every term; noise from the recipe's seed."""
     model.eval()
     generator = torch_generator(recipe.seed)
-    batches = Batches(pixels, 500, recipe.seed, device, channels_last=not isinstance(recipe.model.network, MLP))
+    batches = Batches(pixels, 500, recipe.seed, device, channels_last=recipe.model.convolutions)
     sums: dict[str, float] = {}
     for rows in torch.arange(len(pixels)).split(500):
-        loss = recipe.objective(model.terms(batches.images(rows), generator=generator), math.inf)
+        x = batches.images(rows)
+        terms = model.terms(x, generator=generator, seen=recipe.objective.seen(x, generator))
+        loss = recipe.objective(terms, math.inf)
         for name, values in {"loss": loss.total, **loss.parts}.items():
             sums[name] = sums.get(name, 0.0) + float(values.double().sum())
     return {name: value / len(pixels) for name, value in sums.items()}

@@ -7,10 +7,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from latentlab.nn import MLP, Network
 
-
-def pick_precision(asked: str, device: torch.device, network: Network) -> str:
+def pick_precision(asked: str, device: torch.device, convolutions: bool) -> str:
     """Turn `auto` into `float32` or `bfloat16`.
 
     Convolutions gain from bfloat16 (1.6 × on a processor with AVX512-BF16), small fully connected layers lose to
@@ -18,7 +16,7 @@ def pick_precision(asked: str, device: torch.device, network: Network) -> str:
     """
     if asked != "auto":
         return asked
-    if isinstance(network, MLP):
+    if not convolutions:
         return "float32"
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"

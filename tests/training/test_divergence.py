@@ -26,6 +26,7 @@ class Broken:
 
     def __init__(self, objective: Any, step: int, how: str) -> None:
         self.objective, self.step, self.how = objective, step, how
+        self.seen = objective.seen
 
     def __call__(self, terms: Any, epoch: float) -> Any:
         on_held_out = epoch == math.inf

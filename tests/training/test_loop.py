@@ -100,6 +100,7 @@ class Shifted:
 
     def __init__(self, objective: Any, shifts: list[float]) -> None:
         self.objective, self.shifts = objective, iter(shifts)
+        self.seen = objective.seen
 
     def __call__(self, terms: Any, epoch: float) -> Any:
         loss = self.objective(terms, epoch)

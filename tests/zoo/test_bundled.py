@@ -71,7 +71,7 @@ def test_the_scores_of_a_bundled_model_can_be_measured_again(name: str) -> None:
     data = load_data(lab.metrics["test"]["source"], split="test")
     # Of 2,000 faces one sample each says it as well, and takes seconds.
     samples = 1 if name == "faces" else lab.metrics["test"]["posterior_samples"]
-    scores = score_likelihood(lab.codec, data.pixels, probabilistic=lab.probabilistic, samples=samples)
+    scores = score_likelihood(lab.codec, data.pixels, samples=samples)
     assert scores.reconstruction_nats.mean() == pytest.approx(lab.metrics["test"]["reconstruction_nats"], rel=1e-3)
 
 
