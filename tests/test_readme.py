@@ -25,6 +25,7 @@ COMMANDS = sorted(
 SLOW = {
     "latentlab map",
     "latentlab report",
+    "latentlab report --model faces",
     "latentlab attrs --compare",
     "latentlab score edits",
     "latentlab score edits --model faces",

@@ -43,6 +43,7 @@ def map_(
     download: option.Download = False,
     attributes: option.Labels = None,
     max_bad: option.MaxBad = 0.01,
+    live: option.Live = True,
     out: option.Out = None,
     device: option.Device = "auto",
     seed: option.Seed = 0,
@@ -66,6 +67,11 @@ def map_(
     )  # fmt: skip
     with output.progress() as progress:
         result = lab.map(
-            method=None if method is None else method.value, colour=colour, data=images, seed=seed, progress=progress
+            method=None if method is None else method.value,
+            colour=colour,
+            data=images,
+            live=live,
+            seed=seed,
+            progress=progress,
         )
     output.result(result, out)

@@ -36,6 +36,12 @@ Out = Annotated[
 Device = Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")]
 Seed = Annotated[int, typer.Option(metavar="N", min=0, max=2**31 - 1, help="Decides everything that is drawn.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON, and nothing else.")]
+Live = Annotated[
+    bool,
+    typer.Option(
+        "--live/--no-live", help="Put the model's decoder into the page: it then decodes, and carries the model."
+    ),
+]
 Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only the paths of what was written.")]
 

@@ -14,6 +14,7 @@ def report(
     download: option.Download = False,
     attributes: option.Labels = None,
     max_bad: option.MaxBad = 0.01,
+    live: option.Live = True,
     out: option.Out = None,
     device: option.Device = "auto",
     seed: option.Seed = 0,
@@ -23,7 +24,8 @@ def report(
 ) -> None:
     """Put everything on one page.
 
-    The model card with its verdict, map, morph, edit, attributes, reconstructions, samples, traversals and training.
+    Summary, map, bench, morphs, attributes, reconstructions, samples, training, likelihood and provenance; whoever
+    opens it can move latents and watch what they decode to, offline.
     """
     from latentlab.cli.input import open_lab, read_data
     from latentlab.cli.output import Output, check_folder
@@ -36,5 +38,5 @@ def report(
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     with output.progress() as progress:
-        result = lab.report(images, seed=seed, progress=progress)
+        result = lab.report(images, live=live, seed=seed, progress=progress)
     output.result(result, out)

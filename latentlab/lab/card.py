@@ -16,21 +16,19 @@ WASTE = "The rest say nothing: a smaller latent, free bits or a lower β would d
 def model_card(lab: Lab) -> dict[str, Any]:
     """What a model is, as plain values, ready for JSON."""
     config = lab.codec.config
-    parameters = list(lab.codec.parameters())
-    decoder = sum(p.numel() for p in lab.codec.decoder.parameters())
-    likelihood: str = config.likelihood.kind
-    if likelihood == "gaussian":
-        likelihood += f", σ = {float(lab.codec.observe.log_sigma.exp()):.3g}"
+    # Some families leave no choice of these: PCA is linear and Gaussian by definition.
+    network, likelihood = (getattr(config, name, None) for name in ("network", "likelihood"))
+    decoder = getattr(lab.codec, "decoder", None)
     about = dict(lab.run.checkpoint.about)
     return {
         "name": lab.name,
         "family": config.family,
         "image": str(lab.image),
         "latent": {block.name: list(block.shape) for block in lab.latent.blocks},
-        "network": config.network.kind,
-        "likelihood": likelihood,
-        "parameters": sum(p.numel() for p in parameters),
-        "decoder_parameters": decoder,
+        "network": getattr(lab.codec, "network", "own") if network is None else network.kind,
+        "likelihood": None if likelihood is None else _likelihood(lab, likelihood.kind),
+        "parameters": _count(lab.codec),
+        "decoder_parameters": 0 if decoder is None else _count(decoder),
         "checkpoint": lab.checkpoint,
         "trained_on": about.get("data", {}),
         "training": dict(lab.metrics.get("training", {})),
@@ -51,9 +49,12 @@ def verdict(lab: Lab) -> list[str]:
     said = []
     if "negative_elbo_nats" in test:
         kind = "pseudo-likelihood bound" if test.get("pseudo_likelihood") else "−ELBO"
+        bound, picture, latent = (
+            _nats(test[name]) for name in ("negative_elbo_nats", "reconstruction_nats", "kl_nats")
+        )
         said.append(
-            f"On {test['images']:,} test images the {kind} is {test['negative_elbo_nats']:.2f} nats an image: "
-            f"{test['reconstruction_nats']:.2f} for the picture and {test['kl_nats']:.2f} for the latent."
+            f"On {test['images']:,} test images the {kind} is {bound} nats an image: {picture} for the picture and "
+            f"{latent} for the latent."
         )
         used, size = test["active_units"], test["latent_size"]
         said.append(
@@ -61,8 +62,8 @@ def verdict(lab: Lab) -> list[str]:
         )
     else:
         said.append(
-            f"On {test['images']:,} test images the reconstruction loss is {test['reconstruction_nats']:.2f} nats an "
-            "image. An autoencoder says nothing about how likely an image is, and has no prior to sample from."
+            f"On {test['images']:,} test images the reconstruction loss is {_nats(test['reconstruction_nats'])} nats "
+            "an image. An autoencoder says nothing about how likely an image is, and has no prior to sample from."
         )
     readable = [d.name for d in lab.directions.values() if d.auc is not None and d.auc >= READABLE]
     weak = [d.name for d in lab.directions.values() if d.auc is not None and d.auc < READABLE]
@@ -71,3 +72,19 @@ def verdict(lab: Lab) -> list[str]:
     if weak:
         said.append(f"Harder to read, so expect less of edits along them: {', '.join(weak)}.")
     return said
+
+
+def _likelihood(lab: Lab, kind: str) -> str:
+    """The likelihood by its name, with its σ where it is one number."""
+    log_sigma = getattr(getattr(lab.codec, "observe", None), "log_sigma", None)
+    if kind != "gaussian" or log_sigma is None or log_sigma.numel() > 1:
+        return kind
+    return f"{kind}, σ = {float(log_sigma.exp()):.3g}"
+
+
+def _count(module: Any) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _nats(value: float) -> str:
+    return f"{value:,.2f}".replace("-", "−")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from latentlab.errors import unknown_name
+from latentlab.lab.live import OMITTED, PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.name import match_name
+from latentlab.maps.inverse import Inverse, inverse_of, recovered_variance
 from latentlab.maps.manifold import ellipse, manifold_latents
 from latentlab.maps.projections import Projection, project
 from latentlab.maps.quality import map_quality
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 SIDE = 20
 ELLIPSES = 10
 TAIL = 0.02
+SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class Map:
         images: a picture of each point, of shape (n, c, h, w): real where the data were given, decoded otherwise.
         manifold: what each place of a 2-D latent space decodes to, of shape (r, r, c, h, w), or None.
         colours: by name, the first is shown first.
+        scores: how well the map keeps the latent space.
+        notes: what the reader should know.
+        inverse: how a page that decodes finds the latent of a place; None for a page that is not to carry latents.
+        live: the decoder that its page carries, or None.
     """
 
     origin: Origin
@@ -49,6 +57,8 @@ class Map:
     colours: dict[str, np.ndarray]
     scores: dict[str, Any]
     notes: list[str] = field(default_factory=list)
+    inverse: Inverse | None = None
+    live: Mapping[str, Any] | None = None
 
     save = save
     __repr__ = one_line
@@ -105,6 +115,9 @@ class Map:
                 self.notes,
                 ellipses,
                 faithful=self.projection.method == "latent",
+                inverse=self.inverse,
+                split="" if "split" in self.colours else self.table.split,
+                seed=self.origin.seed or 0,
             )
         ]
         if self.manifold is not None:
@@ -119,6 +132,7 @@ def map_latents(
     method: str | None = None,
     colour: str | None = None,
     data: Dataset | None = None,
+    live: bool | PageDecoder = True,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Map:
@@ -129,6 +143,8 @@ def map_latents(
         method: a name in PROJECTIONS; None takes the latent itself where it is 2-D, else UMAP.
         colour: the label or attribute to colour by at first; the page offers all.
         data: images to map instead of the gallery.
+        live: whether the page carries the model's decoder, which draws what lies between points; one that was made
+            already is taken as it is.
         seed: of UMAP and of the scored subsample.
         progress: told of the work.
 
@@ -141,9 +157,15 @@ def map_latents(
     progress("laying out the map", 0, 2)
     projection = project(table.mean, method, seed)
     progress("laying out the map", 1, 2)
+    inverse = inverse_of(projection, table.mean)
     scores = dict(map_quality(table.mean, projection.coords, table.labels, seed=seed))
+    if projection.method != "latent":
+        scores["recovered"] = recovered_variance(inverse, projection.coords, seed=seed)
     progress("laying out the map", 2, 2)
+    decoder = live if isinstance(live, PageDecoder) else page_decoder(lab, live)
     notes = []
+    if decoder.data is None and decoder.lack != OMITTED:
+        notes.append(f"between points the page shows the nearest point, since it carries no decoder: {decoder.lack}")
     if data is None:
         notes.append(f"the pictures are decoded from the latents that {lab.name} carries of its test images")
     manifold = None
@@ -161,11 +183,13 @@ def map_latents(
         colours=colours,
         scores=scores,
         notes=notes,
+        inverse=inverse,
+        live=decoder.data,
     )
 
 
 def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, np.ndarray]:
-    """Everything that points can be coloured by: labels and binary attributes as words, then scores as numbers.
+    """Everything that points can be coloured by: labels as words, attributes, splits, scores of attributes, the loss.
 
     Attributes come in the order in which the model knows them: a gallery keeps none.
     """
@@ -175,13 +199,15 @@ def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, n
     if table.labels is not None and table.classes:
         colours["label"] = np.array([*table.classes, "unknown"])[table.labels]
     for name in names:
-        values = table.attributes[name]
-        if set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}:
-            words = np.where(values == 1, name, f"no {name}")
-            colours[name] = np.where(np.isnan(values), "unknown", words)
-        else:
-            scores[name] = np.asarray(values, np.float32)
-    colours |= scores
+        values = np.asarray(table.attributes[name], np.float32)
+        binary = set(np.unique(values[~np.isnan(values)])) <= {0.0, 1.0}
+        (colours if binary else scores)[name] = values
+    splits = split_names(table)
+    if len(set(splits)) > 1:
+        colours["split"] = splits
+    if table.loss is not None:
+        scores["loss_nats"] = np.asarray(table.loss, np.float32)
+    colours |= {name: values for name, values in scores.items() if name not in colours}
     if first is not None:
         found = match_name(first, [*colours, *table.classes])
         if found is None:
@@ -190,6 +216,20 @@ def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, n
             colours[found] = np.where(table.truth(found) == 1, found, f"not {found}")
         colours = {found: colours[found], **colours}
     return colours or {"all": np.full(len(table), "image")}
+
+
+def split_names(table: Latents) -> np.ndarray:
+    """The split of each image, of shape (n,): the table's own or, of a table of all, the one that an id names.
+
+    >>> from latentlab.latents.table import Latents
+    >>> split_names(Latents(np.zeros((3, 2)), None, np.array(["mnist/train/0", "mnist/test/0", "mine"]), "all"))
+    array(['train', 'test', 'all'], dtype='<U10')
+    """
+    if table.split != "all":
+        return np.full(len(table), table.split)
+    # Sources that hold several splits name their images source/split/number.
+    parts = [str(name).split("/")[1:-1] for name in table.ids]
+    return np.array([next((part for part in path if part in SPLITS), "all") for path in parts], dtype="<U10")
 
 
 def _spread(points: np.ndarray, count: int) -> list[int]:

@@ -113,7 +113,9 @@ def page(result: Result, invocation: str | None = None) -> str:
         "torch": importlib.metadata.version("torch"),
         "command": invocation,
     }
-    return render_page(result.title, f"{origin.model} · latentlab", result.sections(), provenance)
+    # Maps and reports carry the model's decoder; other pages are finished pictures.
+    live = getattr(result, "live", None)
+    return render_page(result.title, f"{origin.model} · latentlab", result.sections(), provenance, live)
 
 
 def save(

@@ -25,6 +25,7 @@ class Projection:
         axes: the titles of the two axes.
         explained: the share of the variance along each axis, or None where an axis means nothing.
         inverse: coordinates (m, 2) back to latents (m, d), or None where there is no way back.
+        plane: center (d,) and axes (2, d) of a linear map, which puts a latent at (z − center)·axesᵀ; None otherwise.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Projection:
     axes: tuple[str, str]
     explained: tuple[float, float] | None = None
     inverse: Callable[[np.ndarray], np.ndarray] | None = None
+    plane: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def project_latent(z: np.ndarray, seed: int = 0) -> Projection:
@@ -76,6 +78,7 @@ def project_pca(z: np.ndarray, seed: int = 0) -> Projection:
         (f"component 1 ({shares[0]:.0%} of the variance)", f"component 2 ({shares[1]:.0%} of the variance)"),
         (float(shares[0]), float(shares[1])),
         lambda points: (mean + np.asarray(points, dtype=np.float64) @ axes).astype(np.float32),
+        (mean, axes),
     )
 
 

@@ -33,8 +33,9 @@ def map_quality(
     Returns:
         `trustworthiness` (0 to 1: neighbours on the map that are neighbours in the latent space, by rank),
         `knn_recall` (0 to 1: the share of the k nearest latents that are among the k nearest on the map),
-        `label_hit` (0 to 1, with labels: points whose k nearest on the map are mostly of their class),
-        `distance_spearman` (−1 to 1: rank correlation of distances), `neighbours` and `images`.
+        `distance_spearman` (−1 to 1: rank correlation of distances), `neighbours` and `images`; with labels also
+        `label_hit` (0 to 1: points whose k nearest on the map are mostly of their class), `label_hit_latent` (the same
+        among the nearest latents) and `label_share` (the share of the largest class: what a guess would hit).
 
     Raises:
         DataError: when there are fewer than 4 images, or not a place for each.
@@ -67,8 +68,11 @@ def map_quality(
     if labels is not None:
         known = np.nan_to_num(np.asarray(labels, dtype=np.float64)[rows], nan=-1.0) >= 0
         if known.sum() > k:
-            near_known = nearest(map_distances[np.ix_(known, known)], k)
-            scores["label_hit"] = label_hit(near_known, np.asarray(labels)[rows][known].astype(np.int64))
+            numbers = np.asarray(labels)[rows][known].astype(np.int64)
+            between = np.ix_(known, known)
+            scores["label_hit"] = label_hit(nearest(map_distances[between], k), numbers)
+            scores["label_hit_latent"] = label_hit(nearest(latent_distances[between], k), numbers)
+            scores["label_share"] = float(np.bincount(numbers).max() / len(numbers))
     return scores
 
 

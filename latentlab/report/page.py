@@ -11,13 +11,48 @@ from functools import cache
 from markupsafe import Markup
 
 from latentlab.errors import DataError
-from latentlab.report.template import asset, fill, script_data
+from latentlab.report.template import asset, fill, prose, script_data
 
 # What a figure can need: the style sheets and scripts that then go into the page.
 ASSETS: dict[str, tuple[str, ...]] = {
     "strip": ("strip.css", "strip.js"),
-    "map": ("view.js", "map.css", "map.js"),
-    "bench": ("view.js", "bench.css", "bench.js"),
+    "map": (
+        "view.js",
+        "map.css",
+        "map_data.js",
+        "map_index.js",
+        "map_points.js",
+        "map_plot.js",
+        "map_colour.js",
+        "map_picture.js",
+        "map_place.js",
+        "map_export.js",
+        "map_card.js",
+        "map_tray.js",
+        "map_gallery.js",
+        "map_lasso.js",
+        "map_search.js",
+        "map_bench.js",
+        "map.js",
+    ),
+    "bench": (
+        "view.js",
+        "bench.css",
+        "bench_model.js",
+        "bench_support.js",
+        "bench_path.js",
+        "bench_state.js",
+        "bench_link.js",
+        "bench_still.js",
+        "bench_picture.js",
+        "bench_start.js",
+        "bench_slider.js",
+        "bench_morph.js",
+        "bench_grid.js",
+        "bench_gauge.js",
+        "bench_save.js",
+        "bench.js",
+    ),
     "plotly": (),
     "plotly-gl": (),
 }
@@ -48,6 +83,19 @@ class Section:
     summary: str = ""
     needs: frozenset[str] = frozenset()
     missing: str = ""
+
+
+def joined(id: str, title: str, parts: Sequence[Section]) -> Section:
+    """Several sections as one, each under a heading of its own."""
+    html = [
+        Markup("<h3>{}</h3>{}{}").format(
+            part.title,
+            Markup('<p class="summary">{}</p>').format(prose(part.summary)) if part.summary else "",
+            part.html or Markup('<p class="missing">{}</p>').format(prose(part.missing)),
+        )
+        for part in parts
+    ]
+    return Section(id, title, Markup().join(html), needs=frozenset().union(*(part.needs for part in parts)))
 
 
 def render_page(
@@ -88,10 +136,16 @@ def render_page(
         styles=[asset(name) for name in ["page.css", *files] if name.endswith(".css")],
         scripts=[asset(name) for name in ["page.js", *host, *files] if name.endswith(".js")],
         live=None if live is None else script_data(live),
-        runtime="" if live is None else asset("runtime.js"),
+        runtime="" if live is None else _runtime(),
         plotly=plotly_bundle() if needs & {"plotly", "plotly-gl"} else "",
     )
     return str(page)
+
+
+def _runtime() -> Markup:
+    from latentlab.report.live.runtime import runtime_script
+
+    return Markup(runtime_script())
 
 
 def _evaluation(needs: frozenset[str], live: Mapping[str, object] | None) -> str:

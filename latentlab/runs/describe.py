@@ -12,7 +12,7 @@ from latentlab.checkpoints import Checkpoint
 from latentlab.data.dataset import Dataset, as_unit
 from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import write_directions
-from latentlab.errors import DataError
+from latentlab.errors import CapabilityError, DataError
 from latentlab.evaluation.edits import score_edits
 from latentlab.evaluation.identity import cycle_errors, latent_spread
 from latentlab.evaluation.likelihood import score_likelihood
@@ -22,7 +22,8 @@ from latentlab.latents.encode import codec_has_posterior, decode_latents, encode
 from latentlab.latents.fingerprint import fingerprint
 from latentlab.latents.gallery import write_gallery
 from latentlab.latents.table import Latents
-from latentlab.runs.run import DIRECTIONS, GALLERY, METRICS
+from latentlab.report.live import trace_program, write_program
+from latentlab.runs.run import DIRECTIONS, GALLERY, LIVE, METRICS
 from latentlab.runtime import Progress, silent
 
 # Images that directions are found from, and latents that a run carries: enough for a map, small enough for a package.
@@ -45,9 +46,10 @@ def describe(
     training: dict[str, Any],
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write metrics.json, directions.safetensors and gallery.safetensors into a run's folder.
+    """Write metrics.json, directions.safetensors, gallery.safetensors and live.json into a run's folder.
 
-    Directions are found on training images and judged on test images; the gallery holds test images.
+    Directions are found on training images and judged on test images; the gallery holds test images. live.json is the
+    decoder as a program for pages; there is none where the decoder cannot be one, and the metrics say why.
 
     Args:
         folder: the run.
@@ -67,9 +69,7 @@ def describe(
     # An image has an attribute by the scores that its direction was found with, whichever table it is in.
     unseen = encode_dataset(model, test, progress).with_thresholds(known)
     samples = POSTERIOR_SAMPLES if posterior else 1
-    scores = score_likelihood(
-        model, test.pixels, probabilistic=posterior, samples=samples, seed=seed, progress=progress
-    )
+    scores = score_likelihood(model, test.pixels, samples=samples, seed=seed, progress=progress)
     # Images without labels or attributes: a model to map and sample, with no names to move along.
     estimate = estimate_directions(known, unseen, seed=seed) if known.property_names() else Estimate(())
     rows = np.sort(np.random.default_rng(seed).permutation(len(unseen))[:GALLERY_ROWS])
@@ -123,6 +123,7 @@ def describe(
         covariance=estimate.covariance,
     )
     write_gallery(folder / GALLERY, unseen.take(rows), checkpoint.hash)
+    metrics["live"] = write_live(folder / LIVE, checkpoint)
     write_json(folder / METRICS, metrics)
     return metrics
 
@@ -149,6 +150,16 @@ def score_run_edits(
         ).record()
     except DataError:
         return None
+
+
+def write_live(path: Path, checkpoint: Checkpoint) -> str:
+    """Write the decoder as a program for pages; returns why there is none, or ""."""
+    try:
+        write_program(path, trace_program(checkpoint.model), checkpoint.hash)
+    except CapabilityError as error:
+        path.unlink(missing_ok=True)
+        return str(error)
+    return ""
 
 
 def _cycle_errors(model: Any, latents: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from latentlab.checkpoints import Checkpoint
     from latentlab.directions.direction import Direction
     from latentlab.latents.table import Latents
+    from latentlab.report.live import Program
     from latentlab.statistics.covariance import Covariance
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -25,6 +27,7 @@ GALLERY = "gallery.safetensors"
 METRICS = "metrics.json"
 HISTORY = "history.jsonl"
 RECIPE = "recipe.json"
+LIVE = "live.json"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,24 @@ class Run:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
     covariance: Covariance | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files of the run lie; None for a bare checkpoint, or one of another epoch than they are of."""
+        return self.path.parent if self.path.name == CHECKPOINT else None
+
+    @cached_property
+    def program(self) -> Program | None:
+        """The decoder as a program for pages, made when the run was described; None where there is none.
+
+        Raises:
+            FileFormatError: when the file is not whole, or belongs to another checkpoint.
+        """
+        from latentlab.report.live import read_program
+
+        if self.folder is None or not (self.folder / LIVE).is_file():
+            return None
+        return read_program(self.folder / LIVE, self.checkpoint.hash)
 
 
 def find_checkpoint(model: str | Path) -> tuple[str, Path]:

@@ -55,6 +55,13 @@ def test_tabs_show_one_section_and_follow_the_address_and_the_keys(visit) -> Non
     assert seen[1] == "#summary"
 
 
+@pytest.mark.parametrize(("fragment", "shown"), [("#edit?alpha=2", "edit"), ("#%", "summary"), ("#nobody", "summary")])
+def test_the_address_names_the_section_before_its_question_mark(visit, fragment: str, shown: str) -> None:
+    assert visit(
+        PAGE, "return $$('.panel').filter((panel) => panel.checkVisibility()).map((p) => p.id);", fragment
+    ) == [shown]
+
+
 def test_nothing_is_wider_than_a_telephone(visit) -> None:
     seen = visit(
         PAGE,

@@ -24,9 +24,9 @@ OPTIONS = {
     "sample": RESULT | {"--count", "--temperature", "--from", "--to"},
     "reconstruct": RESULT | IMAGES | {"--count", "--worst"},
     "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
-    "map": RESULT | IMAGES | {"--method", "--colour", "--color", "--count"},
+    "map": RESULT | IMAGES | {"--method", "--colour", "--color", "--count", "--live", "--no-live"},
     "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--directions", "--count"},
-    "report": RESULT | IMAGES | {"--count"},
+    "report": RESULT | IMAGES | {"--count", "--live", "--no-live"},
 }
 
 

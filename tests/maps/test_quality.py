@@ -80,6 +80,15 @@ def test_unlabelled_images_neither_vote_nor_count() -> None:
     assert "label_hit" not in map_quality(coords, coords, labels * np.nan)
 
 
+def test_label_hit_stands_beside_that_of_the_latents_and_of_a_guess() -> None:
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [30, 20, 10])
+    z = (generator.normal(size=(60, 3)) + 20 * np.eye(3)[labels]).astype(np.float32)
+    scores = map_quality(z, generator.normal(size=(60, 2)), labels, neighbours=5)
+    assert scores["label_hit_latent"] == 1 and scores["label_share"] == 0.5
+    assert scores["label_hit"] < 0.75
+
+
 def test_large_maps_are_scored_on_a_fixed_subsample() -> None:
     z = cloud(300)
     scores = map_quality(z, z[:, :2], np.arange(300) % 2, limit=50)

@@ -11,11 +11,11 @@ import pytest
 from latentlab.checkpoints import read_checkpoint
 from latentlab.data import load_data
 from latentlab.errors import DataError, LatentlabError, UnknownNameError
-from latentlab.runs.run import CHECKPOINT, DIRECTIONS, GALLERY, HISTORY, METRICS, RECIPE, open_run
+from latentlab.runs.run import CHECKPOINT, DIRECTIONS, GALLERY, HISTORY, LIVE, METRICS, RECIPE, open_run
 from latentlab.runs.train import fingerprint, train_recipe
 from latentlab.training import Interrupted, build_recipe, read_recipe
 
-KEPT = {CHECKPOINT, DIRECTIONS, GALLERY, HISTORY, METRICS, RECIPE}
+KEPT = {CHECKPOINT, DIRECTIONS, GALLERY, HISTORY, LIVE, METRICS, RECIPE}
 
 
 def test_a_run_carries_all_that_commands_need(trained: Path, recipe_file: Path):

@@ -1,326 +1,299 @@
-// The map: plotly draws the points; everything around them (card, ring, legend, search, tray, keys) is here.
+// The map: what is looked at, searched for, pinned and selected. The parts stand in the files map_*.js.
 {
-  // Viridis, which rises in lightness and can be told apart with any kind of colour vision.
-  const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
+  const parts = latentlab.map;
+  const { figure, plural } = parts;
   const PICK_RADIUS = 14;
-  const MOST_NAMED = 20;
+  const STEP_PIXELS = 24;
+  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+  // As map.css has it.
+  const PRINT_SIZE = [680, 480];
+  const NO_DECODER = "the nearest point: this page carries no decoder for places between";
+  const MODES = { m: "move", l: "lasso", b: "box" };
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const element = (tag, text = "", attributes = {}) => {
-    const made = document.createElement(tag);
-    made.textContent = text;
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    return made;
-  };
-  // plotly reads a little HTML in text.
-  const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-  const unpack = (packed) => new Float32Array(Uint8Array.from(atob(packed), (c) => c.charCodeAt(0)).buffer);
-
-  let plotly = null;
-  const loadPlotly = () => (plotly ??= inflate());
-  const inflate = async () => {
-    const packed = Uint8Array.from(atob(document.getElementById("plotly-bundle").textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
-    document.head.append(script);
-    return window.Plotly;
-  };
 
   const startMap = (root) => {
-    const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
     const find = (name) => root.querySelector(`.map-${name}`);
-    const [stage, plot, ring, card, legend] = ["stage", "plot", "ring", "card", "legend"].map(find);
-    const [search, found, tray, colour, clear, said] = ["search", "found", "tray", "colour", "clear", "said"].map(find);
-    const xs = unpack(data.x);
-    const ys = unpack(data.y);
-    const slots = data.slots && unpack(data.slots);
-    const count = xs.length;
-    const gl = data.gl && Boolean(document.createElement("canvas").getContext("webgl"));
-    const pinned = new Map();
-    let layer = data.layers[0] ?? null;
-    let kept = new Set();
-    let matches = null;
-    let current = -1;
-    let groups = [];
+    const [stage, ring, cross, said] = ["stage", "ring", "cross", "said"].map(find);
+    const data = parts.readData(root);
+    const { xs, ys, count, ids } = data;
+    const index = parts.buildIndex(xs, ys);
+    const places = parts.startPlaces(data, index);
+    const pictures = parts.startPictures(root, data);
+    const plot = parts.startPlot(stage, data, index);
+    const card = parts.startCard(root, stage);
+    const say = (text) => (said.textContent = text);
+    // What is looked at: {point} or {x, y}, and its place on the map.
+    let current = null;
+    let selected = null;
+    let pins = [];
 
-    const isClass = () => Boolean(layer?.codes);
-    const shade = (code) => (layer.categories[code] === "unknown" ? style("--line") : style(`--series-${code % 10}`));
-    const valueOf = (each, point) => (each.codes ? each.categories[each.codes[point]] : each.shown[point]);
-    const described = (point) => data.layers.map((each) => `${each.name} ${valueOf(each, point)}`).join(", ");
+    const isShown = (point) => search.finds(point) && colours.keeps(point);
+    const at = (looked) => (looked.point === undefined ? [looked.x, looked.y] : [xs[looked.point], ys[looked.point]]);
 
-    // Pictures: each atlas is decoded once, when a point of it is first looked at.
-    const images = data.atlases.map(() => null);
-    const paint = async (canvas, point) => {
-      const slot = slots ? slots[point] : point;
-      const place = data.atlases.findIndex((atlas) => slot >= atlas.first && slot < atlas.first + atlas.count);
-      canvas.hidden = place < 0;
-      if (place < 0) return;
-      const atlas = data.atlases[place];
-      if (!images[place]) {
-        images[place] = new Image();
-        images[place].src = atlas.src;
+    const redraw = () => {
+      let clear = null;
+      if (selected || search.active() || colours.filtered()) {
+        clear = new Uint8Array(count);
+        for (let i = 0; i < count; i += 1) clear[i] = Number((!selected || selected[i] === 1) && isShown(i));
       }
-      canvas.dataset.point = point;
-      await images[place].decode();
-      if (Number(canvas.dataset.point) !== point) return;
-      const scale = data.cells ? 1 : Math.max(1, Math.ceil(256 / atlas.width));
-      canvas.width = atlas.width * scale;
-      canvas.height = atlas.height * scale;
-      canvas.classList.toggle("cells", data.cells);
-      canvas.setAttribute("aria-label", `${data.ids[point]}, ${described(point)}`);
-      const brush = canvas.getContext("2d");
-      brush.imageSmoothingEnabled = !data.cells;
-      brush.imageSmoothingQuality = "high";
-      const index = slot - atlas.first;
-      const left = (index % atlas.columns) * atlas.width;
-      const top = Math.floor(index / atlas.columns) * atlas.height;
-      brush.drawImage(images[place], left, top, atlas.width, atlas.height, 0, 0, canvas.width, canvas.height);
+      plot.setPaint({ ...colours.look(), clear });
+      plot.setNames(colours.names());
     };
-    const values = (point) => {
-      const list = document.createElement("dl");
-      for (const each of data.layers) {
-        const row = document.createElement("div");
-        row.append(element("dt", each.name), element("dd", valueOf(each, point)));
-        list.append(row);
+    const colours = parts.startColours(root, data, index, (what) => {
+      release();
+      redraw();
+      if (what === "layer") {
+        root.dataset.colour = colours.layer().name;
+        gallery.retell(colours.layer());
       }
-      return list;
-    };
-
-    // Where a point stands on the stage, in pixels.
-    const position = (point) => {
-      const { xaxis, yaxis } = plot._fullLayout;
-      return [xaxis._offset + xaxis.l2p(xs[point]), yaxis._offset + yaxis.l2p(ys[point])];
-    };
-    const release = () => {
-      current = -1;
-      root.dataset.current = "";
-      ring.hidden = card.hidden = true;
-    };
-    const look = (point) => {
-      const [x, y] = position(point);
-      current = point;
-      root.dataset.current = data.ids[point];
-      ring.hidden = card.hidden = false;
-      ring.style.left = `${x}px`;
-      ring.style.top = `${y}px`;
-      paint(card.querySelector("canvas"), point);
-      card.querySelector(".map-card-id").textContent = data.ids[point];
-      card.querySelector("dl").replaceWith(values(point));
-      const { width, height } = stage.getBoundingClientRect();
-      const left = x + 20 + card.offsetWidth > width ? x - 20 - card.offsetWidth : x + 20;
-      const top = Math.min(y - 40, height - card.offsetHeight - 8);
-      card.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 8)}px)`;
-    };
-
-    const retell = () => {
-      root.dataset.pinned = [...pinned.keys()].map((point) => data.ids[point]).join(" ");
-      clear.hidden = pinned.size === 0;
-      tray.querySelector(".map-hint").hidden = pinned.size > 0;
-    };
-    const unpin = (point) => {
-      pinned.get(point).remove();
-      pinned.delete(point);
-      retell();
-    };
-    const pin = (point) => {
-      if (pinned.has(point)) return unpin(point);
-      const item = document.createElement("li");
-      const canvas = element("canvas", "", { role: "img" });
-      const remove = element("button", "×", { type: "button", "aria-label": `Unpin ${data.ids[point]}` });
-      remove.addEventListener("click", () => unpin(point));
-      item.append(canvas, element("p", data.ids[point]), values(point), remove);
-      tray.querySelector("ul").prepend(item);
-      paint(canvas, point);
-      pinned.set(point, item);
-      said.textContent = `pinned ${data.ids[point]}`;
-      retell();
-    };
-
-    const dimmed = (code) => kept.size > 0 && !kept.has(code);
-    const traces = () => {
-      const size = count < 600 ? 9 : count < 3000 ? 7 : count < 12000 ? 5 : 3.5;
-      const edge = { width: count < 3000 ? 0.6 : 0, color: dark.matches ? "rgba(255,255,255,.35)" : style("--panel") };
-      const all = Array.from({ length: count }, (_, point) => point);
-      groups = isClass() ? layer.categories.map((_, code) => all.filter((point) => layer.codes[point] === code)) : [all];
-      const scores = layer && !isClass() ? unpack(layer.scores) : null;
-      const place = matches && new Set(matches);
-      const scatter = groups.map((points, code) => ({
-        type: gl ? "scattergl" : "scatter",
-        mode: "markers",
-        x: points.map((point) => xs[point]),
-        y: points.map((point) => ys[point]),
-        customdata: points,
-        hoverinfo: isClass() && dimmed(code) ? "skip" : "none",
-        opacity: isClass() && dimmed(code) ? 0.07 : 0.85,
-        selectedpoints: place ? points.flatMap((point, index) => (place.has(point) ? [index] : [])) : null,
-        unselected: { marker: { opacity: 0.06 } },
-        marker: scores
-          ? { size, line: edge, color: points.map((point) => scores[point]), colorscale: VIRIDIS.map((c, i) => [i / 8, c]) }
-          : { size, line: edge, color: isClass() ? shade(code) : style("--series-0") },
-      }));
-      const outlines = data.ellipses.map((ellipse) => ({
-        type: "scatter",
-        mode: "lines",
-        hoverinfo: "skip",
-        x: ellipse.x,
-        y: ellipse.y,
-        line: { width: 1.6, color: style("--ink") },
-      }));
-      return [...scatter, ...outlines];
-    };
-    const median = (sorted) => sorted.sort((a, b) => a - b)[Math.floor(sorted.length / 2)];
-    const names = () => {
-      const label = { showarrow: false, font: { size: 13, color: style("--ink") }, bgcolor: style("--panel"), opacity: 0.85, borderpad: 2 };
-      const captions = data.ellipses.map((ellipse) => ({
-        ...label, text: plain(ellipse.caption), x: ellipse.center[0], y: Math.max(...ellipse.y), yanchor: "bottom",
-      }));
-      if (!isClass() || groups.length > MOST_NAMED || groups.length < 3) return captions;
-      return captions.concat(groups.flatMap((points, code) => points.length && !dimmed(code) ? [{
-        ...label,
-        font: { ...label.font, size: 15 },
-        text: `<b>${plain(layer.categories[code])}</b>`,
-        x: median(points.map((point) => xs[point])),
-        y: median(points.map((point) => ys[point])),
-      }] : []));
-    };
-    const axis = (title) => ({
-      title: { text: plain(title), standoff: 8, font: { size: 13 } },
-      gridcolor: style("--soft"),
-      linecolor: style("--line"),
-      zeroline: false,
-      tickfont: { size: 11 },
     });
-    const draw = async () => {
-      const Plotly = await loadPlotly();
-      const layout = {
-        paper_bgcolor: "rgba(0,0,0,0)",
-        plot_bgcolor: "rgba(0,0,0,0)",
-        font: { family: style("--sans"), size: 13, color: style("--muted") },
-        margin: { l: 52, r: 12, t: 12, b: 46 },
-        xaxis: axis(data.axes[0]),
-        yaxis: { ...axis(data.axes[1]), scaleanchor: "x" },
-        modebar: { bgcolor: "rgba(0,0,0,0)", color: style("--muted"), activecolor: style("--accent") },
-        showlegend: false,
-        hovermode: "closest",
-        hoverdistance: PICK_RADIUS,
-        dragmode: "pan",
-        uirevision: "map",
-      };
-      const config = { scrollZoom: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
-      const shown = traces();
-      layout.annotations = names();
-      await Plotly.react(plot, shown, layout, config);
-      root.dataset.colour = layer?.name ?? "";
-      root.dataset.ready = "true";
+    const search = parts.startSearch(root, data, {
+      changed: () => {
+        release();
+        redraw();
+      },
+      go: () => {
+        const point = data.ids.findIndex((_, i) => isShown(i));
+        if (point < 0) return;
+        stage.focus({ preventScroll: true });
+        walkTo({ point });
+      },
+    });
+
+    // A point without a thumbnail is decoded, where the page carries its latent and a decoder.
+    const decode = async (canvas, z, key, wanted) => {
+      canvas.dataset.shows = wanted;
+      const pixels = await places.live().draw(z, { key, urgent: true });
+      if (pixels && canvas.dataset.shows === wanted) pictures.paintPixels(canvas, pixels);
+    };
+    const show = async (canvas, point, key = `map-point-${point}`) => {
+      canvas.hidden = false;
+      if (pictures.has(point)) return pictures.paint(canvas, point);
+      const z = places.live() && places.latentOf(point);
+      canvas.hidden = !z;
+      return z && decode(canvas, z, key, String(point));
     };
 
-    const drawLegend = () => {
-      legend.replaceChildren();
-      if (!layer) return;
-      if (!isClass()) {
-        const scores = unpack(layer.scores).filter(Number.isFinite);
-        const bar = element("i", "", { role: "img", "aria-label": "colour scale, from low to high" });
-        bar.style.background = `linear-gradient(to right, ${VIRIDIS.join(",")})`;
-        const scale = element("div", "", { class: "map-scale" });
-        const [low, high] = [scores.reduce((a, b) => Math.min(a, b)), scores.reduce((a, b) => Math.max(a, b))];
-        scale.append(element("span", low.toPrecision(3)), bar, element("span", high.toPrecision(3)));
-        return legend.append(scale);
-      }
-      const tally = layer.categories.map(() => 0);
-      for (const code of layer.codes) tally[code] += 1;
-      layer.categories.forEach((name, code) => {
-        const chip = element("button", "", { type: "button", "aria-pressed": "false", title: "Show only this" });
-        const dot = element("i");
-        dot.style.background = shade(code);
-        chip.append(dot, element("span", name), element("small", tally[code].toLocaleString("en")));
-        chip.addEventListener("click", () => {
-          if (!kept.delete(code)) kept.add(code);
-          chip.setAttribute("aria-pressed", String(kept.has(code)));
-          draw();
-        });
-        legend.append(chip);
+    const release = () => {
+      current = null;
+      root.dataset.current = root.dataset.place = "";
+      ring.hidden = cross.hidden = true;
+      card.hide();
+    };
+    const set = (mark, [left, top]) => {
+      mark.hidden = !plot.holds(left, top, -2);
+      mark.style.transform = `translate(${left}px, ${top}px)`;
+    };
+    const look = (point, note) => {
+      release();
+      current = { point, note };
+      root.dataset.current = ids[point];
+      const [left, top] = plot.toScreen(xs[point], ys[point]);
+      set(ring, [left, top]);
+      const decoded = !pictures.has(point) && places.live() ? "decoded here: the latent of this point" : "";
+      show(card.canvas, point, "map");
+      const layer = colours.layer();
+      card.show({
+        left, top, title: ids[point], said: note ?? decoded,
+        facts: data.factsOf(point, layer), words: data.describe(point, layer),
       });
     };
-
-    const searchFor = () => {
-      const text = search.value.trim().toLocaleLowerCase();
-      const hit = (point) =>
-        data.ids[point].toLocaleLowerCase().includes(text) ||
-        data.layers.some((each) => each.codes && valueOf(each, point).toLocaleLowerCase() === text);
-      matches = text ? [...xs.keys()].filter(hit) : null;
-      found.textContent = matches ? `${matches.length.toLocaleString("en")} found` : `${count.toLocaleString("en")} points`;
-      root.dataset.found = matches ? matches.length : "";
+    const wordsOf = (x, y) => `${figure(Number(x.toPrecision(3)))}, ${figure(Number(y.toPrecision(3)))}`;
+    const peek = (x, y) => {
       release();
-      draw();
+      current = { x, y };
+      root.dataset.place = `${x} ${y}`;
+      const [left, top] = plot.toScreen(x, y);
+      set(cross, [left, top]);
+      card.canvas.hidden = false;
+      decode(card.canvas, places.latentAt(x, y), "map", root.dataset.place).catch(() => {
+        places.lose();
+        release();
+      });
+      const title = `at ${wordsOf(x, y)}`;
+      card.show({ left, top, title, said: places.said(x, y), facts: [], words: `decoded ${title}` });
+    };
+    // What a pointer at (left, top) looks at: a point, a place that can be decoded, or the nearest point.
+    const lookedAt = (left, top) => {
+      if (!plot.holds(left, top)) return null;
+      const [x, y] = plot.toData(left, top);
+      const point = index.nearest(x, y, isShown, PICK_RADIUS / plot.scale());
+      if (point >= 0) return { point };
+      if (places.live()) return { x, y };
+      const near = index.nearest(x, y, isShown);
+      return near < 0 ? null : { point: near, note: NO_DECODER };
+    };
+    const turnTo = (looked) => {
+      if (!looked) release();
+      else if (looked.point === undefined) peek(looked.x, looked.y);
+      else if (current?.point !== looked.point || current.note !== looked.note) look(looked.point, looked.note);
     };
 
-    // The nearest point that lies more along the arrow than beside it.
-    const neighbour = (dx, dy) => {
-      const ready = matches ?? [...xs.keys()].filter((point) => !isClass() || !dimmed(layer.codes[point]));
-      const { width, height } = stage.getBoundingClientRect();
-      const [x, y] = current < 0 ? [width / 2, height / 2] : position(current);
-      let best = current;
-      let least = Infinity;
-      for (const point of ready) {
-        if (point === current) continue;
-        const [px, py] = position(point);
-        const along = (px - x) * dx + (py - y) * dy;
-        const beside = Math.abs((px - x) * dy) + Math.abs((py - y) * dx);
-        const distance = Math.hypot(along, beside);
-        if ((current < 0 || along > beside) && distance < least) [best, least] = [point, distance];
+    const tray = parts.startTray(root, {
+      show: (canvas, pin) =>
+        pin.point === null
+          ? decode(canvas, pin.z, `map-pin-${pin.key}`, pin.key).catch(() => (canvas.hidden = true))
+          : show(canvas, pin.point),
+      changed: (now) => {
+        pins = now.filter((pin) => pin.point !== null);
+        find("takes").querySelector('[data-take="pinned"]').disabled = pins.length === 0;
+      },
+      say,
+    });
+    const pin = (looked) => {
+      if (!looked) return;
+      const layer = colours.layer();
+      const { point } = looked;
+      if (point === undefined) {
+        const [x, y] = at(looked);
+        const title = `at ${wordsOf(x, y)}`;
+        const [facts, z] = [[["", places.said(x, y)]], places.latentAt(x, y)];
+        tray.pin({ key: `place ${x} ${y}`, title, words: `decoded ${title}`, facts, point: null, z });
+      } else {
+        const facts = data.factsOf(point, layer);
+        const z = places.latentOf(point);
+        tray.pin({ key: `point ${point}`, title: ids[point], words: data.describe(point, layer), facts, point, z });
       }
-      return best;
+    };
+
+    const gallery = parts.startGallery(root, data, root.dataset.title, {
+      show,
+      // The picture is seen already: only its place is marked, where that is in view.
+      look: (point) => {
+        release();
+        root.dataset.current = ids[point];
+        set(ring, plot.toScreen(xs[point], ys[point]));
+      },
+      leave: release,
+      pin: (point) => pin({ point }),
+      drop: () => select(null),
+      colour: colours.shade,
+    });
+    const select = (points) => {
+      selected = points && new Uint8Array(count);
+      for (let i = 0; points && i < points.length; i += 1) selected[points[i]] = 1;
+      if (!points) plot.setShape(null);
+      redraw();
+      gallery.show(points, colours.layer());
+      say(points ? `${plural(points.length, "point")} selected` : "nothing is selected");
+    };
+    const rowsOf = (accept) => Uint32Array.from(xs.keys()).filter(accept);
+    const takes = {
+      found: () => rowsOf(search.finds),
+      shown: () => {
+        const { left, right, bottom, top } = plot.bounds();
+        return rowsOf((i) => isShown(i) && xs[i] >= left && xs[i] <= right && ys[i] >= bottom && ys[i] <= top);
+      },
+      pinned: () => Uint32Array.from(pins, (each) => each.point).sort(),
+    };
+    for (const button of root.querySelectorAll("[data-take]")) {
+      button.addEventListener("click", () => {
+        plot.setShape(null);
+        select(takes[button.dataset.take]());
+      });
+    }
+
+    // Hovering is answered once a frame.
+    let pointer = null;
+    let asked = 0;
+    const follow = () => {
+      asked = 0;
+      if (pointer && !drags.drawing()) turnTo(lookedAt(...pointer));
+    };
+    const drags = parts.startDrags(root, stage, plot, {
+      hover: (left, top) => {
+        pointer = [left, top];
+        asked ||= requestAnimationFrame(follow);
+      },
+      leave: () => {
+        pointer = null;
+        release();
+      },
+      click: (left, top) => {
+        const looked = lookedAt(left, top);
+        turnTo(looked);
+        pin(looked);
+      },
+      shape: (corners) => {
+        const began = performance.now();
+        select(parts.pointsInside(xs, ys, corners, isShown));
+        plot.setShape(corners);
+        performance.measure("map-lasso", { start: began });
+      },
+      mode: (name) => {
+        if (root.dataset.mode) say(`dragging: ${name}`);
+        root.dataset.mode = name;
+      },
+    });
+
+    const walkTo = (looked) => {
+      const [x, y] = at(looked);
+      plot.reveal(x, y);
+      turnTo(looked);
+      if (looked.point === undefined) say(`${wordsOf(x, y)}; ${places.said(x, y)}`);
+      else say(data.describe(looked.point, colours.layer()));
+    };
+    // The nearest point that lies more along the arrow than beside it; with Shift, a step to a place between.
+    const walk = ([dx, dy], between) => {
+      const [x, y] = current ? at(current) : plot.toData(stage.clientWidth / 2, stage.clientHeight / 2);
+      if (between) {
+        const step = STEP_PIXELS / plot.scale();
+        if (places.live()) walkTo({ x: x + dx * step, y: y + dy * step });
+        else say(NO_DECODER);
+        return;
+      }
+      const ahead = (point) => {
+        const along = (xs[point] - x) * dx + (ys[point] - y) * dy;
+        return along > Math.abs((xs[point] - x) * dy) + Math.abs((ys[point] - y) * dx) && isShown(point);
+      };
+      const point = index.nearest(x, y, current ? ahead : isShown);
+      if (point >= 0) walkTo({ point });
+    };
+    const keys = {
+      Enter: () => pin(current),
+      Escape: () => (drags.cancel() || current ? release() : select(null)),
+      "+": () => plot.zoomBy(1.5),
+      "=": () => plot.zoomBy(1.5),
+      "-": () => plot.zoomBy(1 / 1.5),
+      0: () => plot.showAll(),
     };
     stage.addEventListener("keydown", (event) => {
-      const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-      if (!root.dataset.ready || event.target !== stage) return;
-      if (arrow) {
-        const point = neighbour(...arrow);
-        if (point >= 0) look(point);
-        if (point >= 0) said.textContent = `${data.ids[point]}, ${described(point)}`;
-      } else if (event.key === "Enter" && current >= 0) pin(current);
-      else if (event.key === "Escape") release();
+      if (event.ctrlKey || event.metaKey || event.altKey || !root.dataset.ready) return;
+      const arrow = ARROWS[event.key];
+      const mode = MODES[event.key.toLowerCase()];
+      if (arrow) walk(arrow, event.shiftKey);
+      else if (mode) drags.setMode(mode);
+      else if (keys[event.key]) keys[event.key]();
       else return;
       event.preventDefault();
     });
+    const zooms = { in: () => plot.zoomBy(1.5), out: () => plot.zoomBy(1 / 1.5), all: () => plot.showAll() };
+    for (const button of root.querySelectorAll("[data-zoom]")) {
+      button.addEventListener("click", () => zooms[button.dataset.zoom]());
+    }
 
-    const listen = () => {
-      // plotly itself waits 50 ms between two of these.
-      plot.on("plotly_hover", ({ points }) => {
-        const point = points.find((each) => each.customdata !== undefined)?.customdata;
-        if (point !== undefined) look(point);
-      });
-      plot.on("plotly_unhover", release);
-      plot.on("plotly_relayout", release);
-      plot.on("plotly_click", ({ points }) => points[0].customdata !== undefined && pin(points[0].customdata));
-    };
-    colour?.addEventListener("change", () => {
-      layer = data.layers[Number(colour.value)];
-      kept = new Set();
-      release();
-      drawLegend();
-      draw();
+    parts.startBenchMark(root, plot, places);
+    plot.onDraw(() => {
+      if (!current) return;
+      const spot = plot.toScreen(...at(current));
+      if (!plot.holds(...spot)) return release();
+      set(current.point === undefined ? cross : ring, spot);
+      card.place(...spot);
     });
-    search.addEventListener("input", searchFor);
-    clear.addEventListener("click", () => [...pinned.keys()].forEach(unpin));
     dark.addEventListener("change", () => {
-      drawLegend();
-      draw();
+      colours.drawLegend();
+      redraw();
     });
-
-    drawLegend();
-    retell();
-    draw().then(
-      () => {
-        find("wait").remove();
-        listen();
-        new ResizeObserver(() => window.Plotly.Plots.resize(plot).then(release)).observe(stage);
-      },
-      (error) => {
-        find("wait").textContent = `The map cannot be drawn in this browser (${error.message}). The points are in the table below.`;
-      },
-    );
+    places.whenLive().then((is) => (root.dataset.live = is), () => (root.dataset.live = false));
+    root.dataset.colour = colours.layer()?.name ?? "";
+    redraw();
+    plot.resize();
+    new ResizeObserver(() => plot.resize()).observe(stage);
+    addEventListener("beforeprint", () => plot.resize(...PRINT_SIZE));
+    addEventListener("afterprint", () => plot.resize());
+    find("wait").remove();
+    root.dataset.ready = "true";
+    performance.mark("map-ready");
   };
 
   for (const root of document.querySelectorAll("[data-map]")) {

@@ -16,7 +16,15 @@
   };
 
   // What stands behind a question mark is the section's own: the bench keeps its state there.
-  const address = () => decodeURIComponent(location.hash.slice(1).split("?")[0]);
+  const address = () => {
+    const name = location.hash.slice(1).split("?")[0];
+    try {
+      return decodeURIComponent(name);
+    } catch {
+      // Not an address of ours.
+      return name;
+    }
+  };
   const named = () => tabs.find((tab) => panelOf(tab).id === address());
 
   for (const tab of tabs) {
