@@ -21,6 +21,8 @@ from latentlab.picture.grid import grid
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
     from latentlab.latents.table import Latents
@@ -91,6 +93,12 @@ class Map:
             return {}
         flat = self.manifold.reshape(-1, *self.manifold.shape[2:])
         return {"manifold.png": png_bytes(grid(flat, columns=self.manifold.shape[1], padding=0, scale=2))}
+
+    def figure(self, colour: str | None = None) -> Figure:
+        """The map as a plotly figure, to go on from in a notebook; see `lab.figure`."""
+        from latentlab.lab.figure import map_figure
+
+        return map_figure(self, colour)
 
     def sections(self) -> list[Section]:
         """The map, and the manifold of a 2-D latent."""

@@ -143,7 +143,7 @@ def _map(work: _Work) -> Section:
     if not work.pictured:
         return work.lacking("Map")
     parts = work.lab.map(data=work.data, live=work.decoder, seed=work.seed).sections()
-    return parts[0] if len(parts) == 1 else joined("map", "Map", parts)
+    return parts[0] if len(parts) == 1 else joined("map", "Map", [replace(parts[0], title="Images"), *parts[1:]])
 
 
 def _bench(work: _Work) -> Section:

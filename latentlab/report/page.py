@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from markupsafe import Markup
 
@@ -18,43 +15,41 @@ ASSETS: dict[str, tuple[str, ...]] = {
     "strip": ("strip.css", "strip.js"),
     "map": (
         "view.js",
-        "map.css",
-        "map_data.js",
-        "map_index.js",
-        "map_points.js",
-        "map_plot.js",
-        "map_colour.js",
-        "map_picture.js",
-        "map_place.js",
-        "map_export.js",
-        "map_card.js",
-        "map_tray.js",
-        "map_gallery.js",
-        "map_lasso.js",
-        "map_search.js",
-        "map_bench.js",
-        "map.js",
+        "map/map.css",
+        "map/data.js",
+        "map/index.js",
+        "map/points.js",
+        "map/plot.js",
+        "map/colour.js",
+        "map/picture.js",
+        "map/place.js",
+        "map/export.js",
+        "map/card.js",
+        "map/tray.js",
+        "map/gallery.js",
+        "map/lasso.js",
+        "map/search.js",
+        "map/bench.js",
+        "map/map.js",
     ),
     "bench": (
         "view.js",
-        "bench.css",
-        "bench_model.js",
-        "bench_support.js",
-        "bench_path.js",
-        "bench_state.js",
-        "bench_link.js",
-        "bench_still.js",
-        "bench_picture.js",
-        "bench_start.js",
-        "bench_slider.js",
-        "bench_morph.js",
-        "bench_grid.js",
-        "bench_gauge.js",
-        "bench_save.js",
-        "bench.js",
+        "bench/bench.css",
+        "bench/model.js",
+        "bench/support.js",
+        "bench/path.js",
+        "bench/state.js",
+        "bench/link.js",
+        "bench/still.js",
+        "bench/picture.js",
+        "bench/start.js",
+        "bench/slider.js",
+        "bench/morph.js",
+        "bench/grid.js",
+        "bench/gauge.js",
+        "bench/save.js",
+        "bench/bench.js",
     ),
-    "plotly": (),
-    "plotly-gl": (),
 }
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'{}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -132,12 +127,11 @@ def render_page(
         subtitle=subtitle,
         sections=sections,
         provenance={key: value for key, value in (provenance or {}).items() if value not in (None, "")},
-        policy=POLICY.format(_evaluation(needs, live)),
+        policy=POLICY.format("" if live is None else " 'wasm-unsafe-eval'"),
         styles=[asset(name) for name in ["page.css", *files] if name.endswith(".css")],
         scripts=[asset(name) for name in ["page.js", *host, *files] if name.endswith(".js")],
         live=None if live is None else script_data(live),
         runtime="" if live is None else _runtime(),
-        plotly=plotly_bundle() if needs & {"plotly", "plotly-gl"} else "",
     )
     return str(page)
 
@@ -146,17 +140,3 @@ def _runtime() -> Markup:
     from latentlab.report.live.runtime import runtime_script
 
     return Markup(runtime_script())
-
-
-def _evaluation(needs: frozenset[str], live: Mapping[str, object] | None) -> str:
-    """What scripts may compile beside themselves: WebGL plots functions of theirs, a live decoder its kernels."""
-    gl = " 'unsafe-eval'" if "plotly-gl" in needs else ""
-    return gl if live is None else f"{gl} 'wasm-unsafe-eval'"
-
-
-@cache
-def plotly_bundle() -> str:
-    """plotly.js, gzipped and in base64 (2 MB instead of 5): the page inflates it itself."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode("ascii")

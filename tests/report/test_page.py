@@ -66,7 +66,7 @@ def test_scripts_come_only_where_they_are_needed() -> None:
     page = render_page("t", "s", [plain("a")])
     assert "startStrip" not in page and "plotly" not in page.lower()
     assert "startStrip" in render_page("t", "s", [plain("a", needs=frozenset({"strip"}))])
-    assert {"strip", "map", "bench", "plotly", "plotly-gl"} == set(ASSETS)
+    assert {"strip", "map", "bench"} == set(ASSETS)
 
 
 def test_a_morph_page_imports_nothing_heavy() -> None:

@@ -182,7 +182,7 @@ def bench_figure(bench: Bench, live: Mapping[str, Any] | None = None, why: str =
     }
     width, height = shown_size(bench.stills.images, 64)
     return fill(
-        "bench.html.jinja",
+        "bench/bench.html.jinja",
         data=script_data(data),
         attributes=bool(bench.attributes),
         sprite=sprite,

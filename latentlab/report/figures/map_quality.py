@@ -29,7 +29,7 @@ def map_quality_figure(
     shown = [
         (_title(name), _figure(name, quality[name]), _words(name, quality, count, faithful, plane)) for name in names
     ]
-    return fill("map_quality.html.jinja", scores=shown) if shown else Markup()
+    return fill("map/quality.html.jinja", scores=shown) if shown else Markup()
 
 
 def _title(name: str) -> str:

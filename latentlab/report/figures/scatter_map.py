@@ -121,7 +121,7 @@ def scatter_map(
         "inverse": back,
     }
     html = fill(
-        "map.html.jinja",
+        "map/map.html.jinja",
         title=title,
         axes=axes,
         layers=[layer.title for layer in layers],

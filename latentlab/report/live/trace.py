@@ -64,13 +64,16 @@ def trace_program(codec: Any) -> Program:
         The program; `fill` gives it numbers.
 
     Raises:
-        CapabilityError: when the decoder has an operation that a page cannot run, or is too large for one.
+        CapabilityError: when the decoder has an operation that a page cannot run, is too large for one, or when its
+            latent is made of codes.
     """
     import torch
 
     family = str(getattr(getattr(codec, "config", None), "family", type(codec).__name__))
     if not isinstance(codec, torch.nn.Module):
         raise _refusal(f"a decoder of layers (torch.nn.Module), got {type(codec).__name__}", family)
+    if not codec.latent.continuous:
+        raise _refusal("a latent that can be moved along, got the numbers of codes", family)
     twin = copy.deepcopy(codec).cpu().float().eval()
     try:
         with _silence(), torch.no_grad():
@@ -152,6 +155,8 @@ def _export(codec: Any) -> Any:
         raise
     except Exception as problem:
         first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        if "data-dependent" in first:
+            first = "what it does next depends on the values of the latent"
         raise Unsupported(f"what torch.export cannot follow ({first[:200]})") from problem
 
 
