@@ -28,6 +28,7 @@ FILES = {
     "directions.safetensors",
     "gallery.safetensors",
     "history.jsonl",
+    "live.json",
     "metrics.json",
     "recipe.json",
 }
