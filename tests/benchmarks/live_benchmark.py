@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 import latentlab
 from latentlab.report.live import Live, choose, trace_program
-from latentlab.report.live.build import FOLDER, KERNELS, RUNTIME
+from latentlab.report.live.build import FOLDER, KERNELS
+from latentlab.report.live.runtime import runtime_script
 from latentlab.report.page import Section, render_page
 from latentlab.report.template import script_data
 
@@ -121,7 +122,7 @@ def against(browser: Browser, live: Live, onnx: bytes, package: Path) -> tuple[f
     data = {**live.data(), "onnx": base64.b64encode(onnx).decode("ascii")}
     page = (
         f'<!doctype html><script type="application/json" id="data">{script_data(data)}</script>'
-        f"<script>{RUNTIME.read_text(encoding='utf-8')}</script>{DUEL}"
+        f"<script>{runtime_script()}</script>{DUEL}"
     )
     kinds = {".wasm": "application/wasm", ".mjs": "text/javascript"}
     tab = browser.new_page()
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--onnxruntime", type=Path, help="the folder of the unpacked package onnxruntime-web")
     asked = parser.parse_args()
     package, reason = package_with(asked.onnxruntime)
-    size = sum(path.stat().st_size for path in (KERNELS, RUNTIME, FOLDER / "host.js"))
+    size = sum(path.stat().st_size for path in (KERNELS, FOLDER / "host.js")) + len(runtime_script().encode())
     print(f"runtime {size / 1e3:.1f} kB (at most 40)")
     if package:
         theirs = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

@@ -70,7 +70,8 @@ def trace_program(codec: Any) -> Program:
     import torch
 
     family = str(getattr(getattr(codec, "config", None), "family", type(codec).__name__))
-    if not isinstance(codec, torch.nn.Module):
+    layered = isinstance(codec, torch.nn.Module)
+    if not layered:
         raise _refusal(f"a decoder of layers (torch.nn.Module), got {type(codec).__name__}", family)
     if not codec.latent.continuous:
         raise _refusal("a latent that can be moved along, got the numbers of codes", family)

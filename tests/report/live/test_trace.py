@@ -5,13 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
-import logging
-import subprocess
-import sys
-import warnings
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.checkpoints import read_checkpoint
-from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec
+from latentlab.codec import ConditionSpec, ImageSpec
 from latentlab.distributions import LIKELIHOODS
 from latentlab.errors import CapabilityError
 from latentlab.models import MODELS
@@ -33,6 +27,7 @@ from latentlab.report.live.operation import ACTIVATIONS, OPERATIONS
 from latentlab.runs.bundled import BUNDLED, bundled_folder
 
 EXACT = 1e-5
+Made = Callable[..., Any]
 
 
 def pictures(codec: Any, *inputs: Tensor) -> np.ndarray:
@@ -113,7 +108,8 @@ def test_every_family_network_and_likelihood_is_exported_or_refused(
     try:
         program = trace_program(model)
     except CapabilityError as refused:
-        assert family not in EXPORTED and repr(family) in str(refused), refused
+        # The model's own words where it has some, else ours, which name the family.
+        assert family not in EXPORTED and "made beforehand" in str(refused) and "\n" not in str(refused), refused
         return
     z, *told = trace_module.example(model, 7)
     # Far latents too: a likelihood's ends, and the middle where its mean is a series.
@@ -146,6 +142,28 @@ def test_a_program_is_of_the_architecture_and_takes_any_weights(cases):
         np.testing.assert_allclose(run(filled, *inputs), pictures(other, *inputs), atol=EXACT)
 
 
+def test_weights_that_happen_to_be_alike_are_still_weights(made: Made):
+    # As a layer leaves its constructor: all ones and zeros.
+    decoder = made(
+        lambda d, z: torch.where(z > 0, z * d.g + d.h, d.h),
+        g=nn.Parameter(torch.ones(4)),
+        h=nn.Parameter(torch.zeros(4)),
+    )
+    program = trace_program(decoder)
+    with torch.no_grad():
+        decoder.g.copy_(torch.arange(4.0))
+        decoder.h.copy_(torch.arange(4.0) - 1)
+    z = torch.randn(3, 4)
+    np.testing.assert_allclose(run(fill(program, decoder.state_dict(), "float32"), z), pictures(decoder, z), atol=EXACT)
+
+
+def test_an_index_is_not_turned_like_a_mask(cases):
+    decoder = cases["by-class"].build()
+    decoder.body = lambda d, z, y: torch.sigmoid(z[:, :8] * ~y[:, None]).view(-1, 1, 2, 4)
+    with pytest.raises(CapabilityError, match="bitwise_not of numbers"):
+        trace_program(decoder)
+
+
 def test_slots_are_written_once_in_order_and_all_are_read(case):
     decoder = case.build()
     program = trace_program(decoder)
@@ -157,7 +175,7 @@ def test_slots_are_written_once_in_order_and_all_are_read(case):
     assert program.shape == decoder.image.shape and program.latent == decoder.latent.size
 
 
-def test_upsampling_that_ends_a_decoder_stays(cases):
+def test_upsampling_that_ends_a_decoder_stays(cases, made: Made):
     for body in (enlarged, enlarged_and_read):
         decoder = made(body, f=nn.Conv2d(1, 1, 1))
         program = trace_program(decoder)
@@ -177,14 +195,14 @@ def enlarged_and_read(d: Any, z: Tensor) -> Tensor:
     return x
 
 
-def test_a_weight_that_is_turned_is_added_turned():
+def test_a_weight_that_is_turned_is_added_turned(made: Made):
     decoder = made(lambda d, z: z.view(-1, 2, 3) + d.w.T + d.w.T.reshape(2, 3), 6, w=nn.Parameter(torch.randn(3, 2)))
     z = torch.randn(2, 6)
     filled = fill(trace_program(decoder), decoder.state_dict(), "float32")
     np.testing.assert_allclose(run(filled, z), pictures(decoder, z), atol=EXACT)
 
 
-def test_a_matrix_may_be_repeated_or_turned_before_it_is_used():
+def test_a_matrix_may_be_repeated_or_turned_before_it_is_used(made: Made):
     def body(d: Any, z: Tensor) -> Tensor:
         return F.linear(z, d.row.expand(3, -1)) + F.linear(z, d.w.T.reshape(3, 4)) + F.linear(z, d.w.view(3, 4))
 
@@ -194,7 +212,22 @@ def test_a_matrix_may_be_repeated_or_turned_before_it_is_used():
     np.testing.assert_allclose(run(filled, z), pictures(decoder, z), atol=EXACT)
 
 
-def test_equal_weights_are_kept_once():
+@pytest.mark.parametrize(
+    "copied", [lambda x: torch.cat([x], dim=1), lambda x: x.repeat(1, 1), torch.clone, lambda x: x.double()]
+)
+def test_a_copy_does_not_change_with_what_it_was_copied_from(copied: Callable[[Tensor], Tensor], made: Made):
+    def body(d: Any, z: Tensor) -> Tensor:
+        x = z + 1
+        y = copied(x)
+        y.mul_(2)
+        return (x + 3 * y).float()
+
+    decoder = made(body)
+    z = torch.randn(2, 4)
+    np.testing.assert_allclose(run(fill(trace_program(decoder), {}, "float32"), z), pictures(decoder, z), atol=EXACT)
+
+
+def test_equal_weights_are_kept_once(made: Made):
     linear = nn.Linear(4, 4)
     decoder = made(lambda d, z: d.f(d.f(z)), f=linear)
     program = trace_program(decoder)
@@ -202,12 +235,12 @@ def test_equal_weights_are_kept_once():
     assert len(program.weights) == 2 and program.parameters == 20
 
 
-def test_an_unused_part_of_the_latent_leaves_nothing_behind():
+def test_an_unused_part_of_the_latent_leaves_nothing_behind(made: Made):
     decoder = made(lambda d, z: [part.tanh() for part in (z + 1).split(2, dim=1)][1])
     assert [op["op"] for op in trace_program(decoder).ops] == ["scale", "slice", "activation"]
 
 
-def test_a_decoder_that_does_nothing_still_writes_a_slot():
+def test_a_decoder_that_does_nothing_still_writes_a_slot(made: Made):
     decoder = made(lambda d, z: z)
     program = trace_program(decoder)
     assert program.output["slot"] not in [entry["slot"] for entry in program.inputs]
@@ -235,7 +268,7 @@ def test_a_model_on_a_gpu_gives_the_same_program_and_stays_there(cases):
 
 
 @pytest.mark.parametrize("guard", [torch.no_grad, torch.inference_mode])
-def test_decode_may_switch_gradients_off(guard: Callable[[], Any]):
+def test_decode_may_switch_gradients_off(guard: Callable[[], Any], made: Made):
     def body(d: Any, z: Tensor) -> Tensor:
         with guard():
             return torch.sigmoid(d.f(z))
@@ -265,7 +298,7 @@ def test_the_batch_size_is_not_in_the_program(monkeypatch: pytest.MonkeyPatch, c
             assert trace_program(decoder) == program
 
 
-def test_constants_of_the_graph_and_buffers_that_are_not_saved_stand_in_the_program():
+def test_constants_of_the_graph_and_buffers_that_are_not_saved_stand_in_the_program(made: Made):
     class Place(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -279,219 +312,3 @@ def test_constants_of_the_graph_and_buffers_that_are_not_saved_stand_in_the_prog
     z = torch.randn(3, 4)
     filled = fill(trace_program(decoder), decoder.state_dict(), "float32")
     np.testing.assert_allclose(run(filled, z), pictures(decoder, z), atol=EXACT)
-
-
-# ---- What cannot be exported ----
-
-
-def made(body: Callable[..., Tensor], size: int = 4, **parts: Any) -> Any:
-    """A decoder whose pictures are one row of what `body` gives."""
-
-    class Decoder(nn.Module):
-        condition = None
-        config = SimpleNamespace(family="drawn")
-        latent = LatentSpec((Block("z", (size,)),))
-
-        def __init__(self) -> None:
-            super().__init__()
-            for name, part in parts.items():
-                setattr(self, name, part)
-            with torch.no_grad():
-                out = body(self.eval(), torch.ones(2, size))
-            self.image = ImageSpec(1, 1, out[0].numel())
-
-        def decode(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-            return body(self, z).reshape(len(z), *self.image.shape)
-
-    return Decoder().eval()
-
-
-def in_place_of_a_part(d: Any, z: Tensor) -> Tensor:
-    x = z + 1
-    x[:, :2].mul_(2)
-    return x
-
-
-def in_place_before_a_part(d: Any, z: Tensor) -> Tensor:
-    x = z + 1
-    part = x[:, :2]
-    x.mul_(2)
-    return part
-
-
-def in_place_of_repetitions(d: Any, z: Tensor) -> Tensor:
-    x = z[:, :1] * 1
-    wide = x.expand(-1, 3)
-    x.mul_(2)
-    return wide * 1
-
-
-def computed_weight(d: Any, z: Tensor) -> Tensor:
-    return F.linear(z, d.f.weight / d.f.weight.norm())
-
-
-REFUSED: dict[str, tuple[Any, str]] = {
-    "attention": (
-        lambda: made(lambda d, z: F.scaled_dot_product_attention(*[z.view(-1, 1, 2, 4)] * 3), 8),
-        "attention",
-    ),
-    "attention-module": (
-        lambda: made(
-            lambda d, z: d.f(*[z.view(-1, 2, 4)] * 3, need_weights=False)[0],
-            8,
-            f=nn.MultiheadAttention(4, 2, batch_first=True),
-        ),
-        "attention",
-    ),
-    "attention-by-hand": (
-        lambda: made(lambda d, z: (z.view(-1, 2, 4) @ z.view(-1, 2, 4).mT).softmax(-1), 8),
-        "softmax, as in attention",
-    ),
-    "two-activations": (
-        lambda: made(lambda d, z: z.view(-1, 2, 4) @ z.view(-1, 4, 2), 8),
-        "a product of two activations",
-    ),
-    "grouped": (
-        lambda: made(lambda d, z: d.f(z.view(-1, 4, 1, 1)), f=nn.Conv2d(4, 4, 1, groups=2)),
-        "grouped convolution",
-    ),
-    "grouped-transposed": (
-        lambda: made(lambda d, z: d.f(z.view(-1, 4, 1, 1)), f=nn.ConvTranspose2d(4, 4, 1, groups=2)),
-        "grouped convolution",
-    ),
-    "1d": (lambda: made(lambda d, z: d.f(z.view(-1, 1, 4)), f=nn.Conv1d(1, 2, 3)), "1-D convolution"),
-    "1d-transposed": (
-        lambda: made(lambda d, z: d.f(z.view(-1, 1, 4)), f=nn.ConvTranspose1d(1, 2, 3)),
-        "1-D transposed convolution",
-    ),
-    "3d": (lambda: made(lambda d, z: d.f(z.view(-1, 1, 1, 2, 2)), f=nn.Conv3d(1, 2, 1)), "3-D convolution"),
-    "unknown": (lambda: made(lambda d, z: torch.erfinv(z.tanh() / 2)), "operation erfinv"),
-    "fourier": (lambda: made(lambda d, z: torch.fft.rfft(z).abs()), "operation fft_rfft"),
-    "permute": (lambda: made(lambda d, z: z.view(-1, 2, 2).transpose(1, 2)), "operation transpose|transpose"),
-    "uneven-padding": (
-        lambda: made(lambda d, z: d.f(z.view(-1, 1, 2, 2)), f=nn.Conv2d(1, 1, 2, padding="same")),
-        "another padding on either side",
-    ),
-    "factors": (
-        lambda: made(lambda d, z: torch.addmm(d.f.bias, z, d.f.weight, beta=0.5), f=nn.Linear(4, 4)),
-        "addmm with factors",
-    ),
-    "padding": (lambda: made(lambda d, z: F.pad(z.view(-1, 1, 2, 2), (1, 1, 1, 1))), "operation pad"),
-    "across-images": (lambda: made(lambda d, z: z - z.mean(dim=0)), "operation mean"),
-    "images-joined": (lambda: made(lambda d, z: torch.cat([z, z], dim=0)[: len(z)]), "cat across images"),
-    "images-as-rows": (lambda: made(lambda d, z: (z.view(1, -1) * 2).view(-1, 4)), "view across images"),
-    "one-image": (lambda: made(lambda d, z: z[:1].expand(len(z), -1) * 1), "across images"),
-    "noise": (lambda: made(lambda d, z: z + torch.rand(1, 4)), "random numbers"),
-    "noise-alike": (lambda: made(lambda d, z: z + torch.rand_like(z)), "operation rand_like"),
-    "dropout": (lambda: made(lambda d, z: F.dropout(z, 0.5, training=True)), "dropout outside evaluation"),
-    "batch-statistics": (
-        lambda: made(lambda d, z: d.f(z), f=nn.BatchNorm1d(4, track_running_stats=False)),
-        "batch norm over the batch",
-    ),
-    "image-numbers": (lambda: made(lambda d, z: z * torch.arange(len(z))[:, None]), "differs between images"),
-    "branch": (lambda: made(lambda d, z: z if z.sum() > 0 else -z), "does next depends on the values of the latent"),
-    "untraceable": (lambda: made(lambda d, z: torch.from_numpy(z.numpy())), "torch.export cannot follow"),
-    "computed-weight": (
-        lambda: made(computed_weight, 100, f=nn.Linear(100, 100)),
-        "10000 values that is computed from others",
-    ),
-    "part-in-place": (lambda: made(in_place_of_a_part), "mul in place of a part of a value"),
-    "whole-in-place": (lambda: made(in_place_before_a_part), "mul in place of a part of a value"),
-    "repetitions-in-place": (lambda: made(in_place_of_repetitions), "mul in place of a part of a value"),
-    "rounding": (lambda: made(lambda d, z: torch.div(z, 2, rounding_mode="floor")), "division with rounding"),
-    "to-integers": (lambda: made(lambda d, z: z.long().float()), "a conversion to int64"),
-    "reinterpreted": (lambda: made(lambda d, z: z.view(torch.int32).float()), "a view as int32"),
-    "stepped": (lambda: made(lambda d, z: z[:, ::2]), "slicing with a step"),
-    "strange-factor": (
-        lambda: made(
-            lambda d, z: F.interpolate(z.view(-1, 1, 1, 4), scale_factor=(1, 1.3), recompute_scale_factor=False)
-        ),
-        "upsampling from 4 to 5 pixels by a factor of 1.3",
-    ),
-    "tensor-bounds": (lambda: made(lambda d, z: z.clamp(min=torch.zeros(4))), "clamp between tensors"),
-    "ungraded-power": (lambda: made(lambda d, z: z.abs() ** 0.5), "a power other than 2, 3 and 4"),
-    "constant-picture": (lambda: made(lambda d, z: torch.ones(len(z), 4)), "do not depend on the latent"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_exported_is_refused_by_name(name: str):
-    build, named = REFUSED[name]
-    with pytest.raises(CapabilityError, match=named) as refused:
-        trace_program(build())
-    text = str(refused.value)
-    assert "'drawn'" in text and "the page shows pictures that are made beforehand" in text
-    assert "\n" not in text and text[0].islower()
-
-
-def test_a_codec_without_layers_is_refused():
-    codec = SimpleNamespace(decode=lambda z: z, config=SimpleNamespace(family="closed"))
-    with pytest.raises(CapabilityError, match=r"'closed': expected a decoder of layers .*got SimpleNamespace"):
-        trace_program(codec)
-
-
-def test_codes_are_no_latent_to_move_along(cases):
-    decoder = cases["linear"].build()
-    decoder.latent = LatentSpec((Block("top", (4,)), Block("codes", (8,), codes=512)))
-    with pytest.raises(CapabilityError, match=r"a latent that can be moved along, got the numbers of codes; the page"):
-        trace_program(decoder)
-
-
-def test_a_decoder_that_is_too_large_or_slow_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch):
-    decoder = made(lambda d, z: d.f(z), f=nn.Linear(4, 6))
-    monkeypatch.setattr(trace_module, "MOST_PARAMETERS", 29)
-    with pytest.raises(CapabilityError, match=r"parameters, which a page can carry, got 0\.0 million"):
-        trace_program(decoder)
-    monkeypatch.setattr(trace_module, "MOST_PARAMETERS", 30)
-    trace_program(decoder)
-    monkeypatch.setattr(trace_module, "MOST_MULTIPLICATIONS", 23)
-    with pytest.raises(CapabilityError, match="multiply-adds a picture"):
-        trace_program(decoder)
-    monkeypatch.setattr(trace_module, "MOST_MULTIPLICATIONS", 24)
-    trace_program(decoder)
-
-
-def test_eight_million_parameters_are_too_many():
-    with pytest.raises(CapabilityError, match=r"at most 8 million parameters, .* got 9\.0 million"):
-        trace_program(made(lambda d, z: d.f(z)[:, :10], f=nn.Linear(4, 1_800_000)))
-
-
-def test_a_decoder_that_its_program_does_not_reproduce_is_refused(monkeypatch: pytest.MonkeyPatch):
-    # Whatever the reason: the program is tried before it is handed out.
-    monkeypatch.setattr(trace_module, "run", lambda *given: np.zeros((2, 1, 1, 4), np.float32))
-    with pytest.raises(CapabilityError, match="does not reproduce"):
-        trace_program(made(lambda d, z: torch.sigmoid(z)))
-    monkeypatch.setattr(trace_module, "run", lambda *given: np.full((2, 1, 1, 4), np.nan, np.float32))
-    with pytest.raises(CapabilityError, match="does not reproduce"):
-        trace_program(made(lambda d, z: torch.sigmoid(z)))
-
-
-def noisy(d: Any, z: Tensor) -> Tensor:
-    logging.getLogger("torch.noise").warning("noise")
-    warnings.warn("noise", stacklevel=1)
-    print("noise")
-    print("noise", file=sys.stderr)
-    return torch.sigmoid(z)
-
-
-def test_nothing_of_torch_reaches_the_user(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        decoder, branching = made(noisy), REFUSED["branch"][0]()
-    capfd.readouterr()
-    caplog.clear()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        trace_program(decoder)
-        with pytest.raises(CapabilityError):
-            trace_program(branching)
-        # And what was switched off is on again.
-        with pytest.raises(UserWarning):
-            noisy(None, torch.zeros(1))
-    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == ["noise"]
-    assert "noise" not in capfd.readouterr().out
-
-
-def test_importing_the_room_imports_no_torch():
-    code = "import latentlab.report.live, sys; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
