@@ -29,7 +29,7 @@ COMMANDS = {
     "reconstruct": "Show images beside their reconstructions.",
     "traverse": "Move along one latent axis at a time.",
     "map": "Draw a map of the latent space.",
-    "score": "Measure how well edits or paths work.",
+    "score": "Measure how good a model is, or how well its edits or paths work.",
     "report": "Put everything on one page.",
 }
 # Expressions may begin with a minus, which is no option then.

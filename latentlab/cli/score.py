@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 class What(StrEnum):
     """What can be scored."""
 
+    MODEL = "model"
     EDITS = "edits"
     PATHS = "paths"
 
 
 def score(
-    what: Annotated[What, typer.Argument(help="edits or paths.", show_default=False)],
+    what: Annotated[What, typer.Argument(help="model, edits or paths.")] = What.MODEL,
     attr: option.Attr = None,
     success: Annotated[
         float | None,
@@ -34,8 +35,15 @@ def score(
         typer.Option(
             metavar="N",
             min=1,
-            help="Images that each edit is tried on, or pairs that paths go between.  [default: 200, or 8 pairs]",
+            help="Images of the IWAE bound, that each edit is tried on, or pairs that paths go between."
+            "  [default: 500, 200, or 8 pairs]",
             show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=1, help="Samples an image of the IWAE bound of a model.  [default: 64]", show_default=False
         ),
     ] = None,
     directions: option.Directions = None,
@@ -54,8 +62,9 @@ def score(
     open_page: option.Open = False,
     quiet: option.Quiet = False,
 ) -> None:
-    """Measure how well edits or paths work.
+    """Measure how good a model is, or how well its edits or paths work.
 
+    Model: reconstruction, KL, ELBO, IWAE, active units, mutual information and total correlation of --data, in nats.
     Edits: how far α has to go, what else changes, and how far it may go. Paths: length in pictures, evenness, distance
     from the data.
     """
@@ -65,7 +74,10 @@ def score(
     edits_only = [name for name, given in (("attr", attr), ("success", success), ("directions", directions)) if given]
     require(
         what is What.EDITS or not edits_only,
-        f"expected --{''.join(edits_only[:1])} with edits, got it with paths; leave it out",
+        f"expected --{''.join(edits_only[:1])} with edits, got it with {what.value}; leave it out",
+    )
+    require(
+        what is What.MODEL or samples is None, f"expected --samples with model, got it with {what.value}; leave it out"
     )
     check_folder(out)
     output = Output(quiet, as_json, open_page)
@@ -74,6 +86,13 @@ def score(
         output, data, lab, root=root, split=split, count=count, seed=seed,
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
+    if what is What.MODEL:
+        asked = {"samples": samples, "images": images}
+        chosen = {name: value for name, value in asked.items() if value is not None}
+        with output.progress() as progress:
+            scored = lab.score_model(labelled, seed=seed, progress=progress, **chosen)
+        output.result(scored, out)
+        return
     options = {"data": labelled, "seed": seed}
     if what is What.PATHS:
         with output.progress() as progress:

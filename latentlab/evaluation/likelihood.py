@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from latentlab.runtime import BATCH, Progress, as_tensor, silent, torch_generato
 
 if TYPE_CHECKING:
     from latentlab.codec import LatentModel
+
+# Images that are decoded and compared at once.
+CHUNK = 1_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,22 @@ class Likelihood:
     def negative_elbo_nats(self) -> np.ndarray:
         """−ELBO = −log p(x|z) + KL(q(z|x) ‖ p(z)), an upper bound on −log p(x), of shape (n,)."""
         return self.reconstruction_nats + self.kl_nats
+
+
+def mean_square_error(pixels: np.ndarray, latents: np.ndarray, decode: Callable[[np.ndarray], np.ndarray]) -> float:
+    """The mean over images and pixels of (x − decode(z))².
+
+    Args:
+        pixels: of shape (n, c, h, w), uint8 or float32 in [0, 1].
+        latents: the latents of the images, of shape (n, d).
+        decode: latents (n, d) to pictures (n, c, h, w).
+    """
+    total = 0.0
+    for start in range(0, len(pixels), CHUNK):
+        rows = slice(start, start + CHUNK)
+        squared = (as_unit(pixels[rows]) - decode(latents[rows])) ** 2
+        total += float(squared.mean(dtype=np.float64)) * len(squared)
+    return total / len(pixels)
 
 
 def score_likelihood(

@@ -14,6 +14,7 @@ from latentlab.errors import DataError, UsageError
 from latentlab.lab.change import Change, find_changes, find_directions, find_steps
 from latentlab.lab.reach import Reach, find_reach, find_safe_range, find_yard
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
+from latentlab.lab.stranger import stranger_notes
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.statistics.covariance import fit_covariance
@@ -159,7 +160,7 @@ def edit_images(
         originals: np.ndarray | None = given
         latents = lab.encode(given)
         shown = list(names or [f"image {i + 1}" for i in range(len(latents))])
-        warnings = lab.stranger_notes(given, latents, shown)
+        warnings = stranger_notes(lab, given, latents, shown)
     elif data is not None and table is not None:
         rows = _rows_without(table, changes, count, seed)
         originals, latents = data.take(rows).images, table.mean[rows]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.errors import DataError, UsageError, unknown_name
+from latentlab.lab.stranger import stranger_notes
 from latentlab.latents.name import match_name
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def resolve(lab: Lab, end: str, *, exemplar: bool = False, seed: int = 0, data: 
     if is_file_name(end):
         pixels = lab.read_images([end])
         latent = lab.encode(pixels)
-        return End(Path(end).name, latent[0], pixels[0], lab.stranger_notes(pixels, latent, [Path(end).name])[0])
+        return End(Path(end).name, latent[0], pixels[0], stranger_notes(lab, pixels, latent, [Path(end).name])[0])
     hint = (
         "an image file has to exist" if lab.names(data) else f"{lab.name} knows none: give labelled images with --data"
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from latentlab.lab.comparison import Comparison
     from latentlab.lab.edit import Edit
     from latentlab.lab.map import Map
+    from latentlab.lab.model_score import ModelScore
     from latentlab.lab.morph import Morph
     from latentlab.lab.morph_comparison import MorphComparison
     from latentlab.lab.path_score import PathScore
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from latentlab.statistics.support import Support
 
 Alpha = float | Sequence[float]
-# Beyond this quantile of the losses of test images, an image is a stranger to the model.
-STRANGER = "0.99"
 # Draws of the prior that stand in for latents of images where none are known.
 PRIOR_DRAWS = 1_000
 
@@ -269,20 +268,6 @@ class Lab:
         direction = self.direction(name)
         return direction.vector if direction.mean_with is None else direction.mean_with
 
-    def stranger_notes(self, images: np.ndarray, latents: np.ndarray, names: Sequence[str]) -> list[str]:
-        """A warning for each image that the model explains worse than 99 % of its test images, "" for the others."""
-        limit = self.metrics.get("test", {}).get("loss_quantiles", {}).get(STRANGER)
-        if limit is None:
-            return [""] * len(images)
-        losses = self.losses(images, latents)
-        return [
-            f"{name} is a stranger to this model: loss {loss:.0f} nats, beyond the 99th percentile "
-            f"({limit:.0f}) of the images it knows; what comes out says little about it"
-            if loss > limit
-            else ""
-            for name, loss in zip(names, losses, strict=True)
-        ]
-
     def losses(self, images: np.ndarray, latents: np.ndarray) -> np.ndarray:
         """−log p(x|z) of images at given latents, of shape (n,), in nats."""
         import torch
@@ -344,6 +329,12 @@ class Lab:
         from latentlab.lab.morph_comparison import compare_paths
 
         return compare_paths(self, ends, **options)
+
+    def score_model(self, data: Dataset | None = None, **options: Any) -> ModelScore:
+        """What images cost under the model, in nats, and what its latent is used for; see `lab.model_score`."""
+        from latentlab.lab.model_score import score_model
+
+        return score_model(self, data, **options)
 
     def score_paths(self, **options: Any) -> PathScore:
         """All kinds of path between pairs of images, scored; see `lab.path_score`."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from latentlab.errors import UsageError
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
+from latentlab.lab.stranger import stranger_notes
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 
@@ -125,7 +126,7 @@ def reconstruct(
         ids = list(names or [f"image {i + 1}" for i in range(len(real))])
         latents = lab.encode(real)
         losses = lab.losses(real, latents)
-        notes += [note for note in lab.stranger_notes(real, latents, ids) if note]
+        notes += [note for note in stranger_notes(lab, real, latents, ids) if note]
         count = len(real)
     else:
         assert data is not None

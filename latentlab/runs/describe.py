@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from latentlab.checkpoints import Checkpoint
-from latentlab.data.dataset import Dataset, as_unit
+from latentlab.data.dataset import Dataset
 from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import write_directions
 from latentlab.errors import CapabilityError, DataError
 from latentlab.evaluation.edits import score_edits
 from latentlab.evaluation.identity import cycle_errors, latent_spread
-from latentlab.evaluation.likelihood import score_likelihood
+from latentlab.evaluation.likelihood import mean_square_error, score_likelihood
 from latentlab.evaluation.usage import active_units
 from latentlab.files import write_json
 from latentlab.latents.encode import codec_has_posterior, decode_latents, encode_dataset, encode_images
@@ -31,8 +31,6 @@ MOST_FOR_DIRECTIONS = 20_000
 GALLERY_ROWS = 1_000
 # With one sample an image the mean over MNIST's 10,000 test digits wanders by .04 nats from seed to seed.
 POSTERIOR_SAMPLES = 8
-# Images that are decoded and compared at once.
-CHUNK = 1_000
 QUANTILES = (0.5, 0.9, 0.99)
 
 
@@ -86,7 +84,7 @@ def describe(
             "images": len(test),
             "posterior_samples": samples,
             "reconstruction_nats": reconstruction,
-            "mean_square_error": _mean_square_error(model, test, unseen.mean),
+            "mean_square_error": mean_square_error(test.pixels, unseen.mean, partial(decode_latents, model)),
             "active_units": int(active.sum()),
             "latent_size": int(model.latent.size),
             "cycle_error_quantiles": {str(q): float(np.quantile(cycles, q)) for q in QUANTILES},
@@ -166,13 +164,3 @@ def _cycle_errors(model: Any, latents: np.ndarray) -> np.ndarray:
     """How far the latents of images come back from where they went, of shape (n,)."""
     returned = encode_images(model, decode_latents(model, latents))
     return cycle_errors(latents, returned, latent_spread(latents))
-
-
-def _mean_square_error(model: Any, data: Dataset, latents: np.ndarray) -> float:
-    """The mean over images and pixels of (x − decode(z))², with the latents of the images."""
-    total = 0.0
-    for start in range(0, len(data), CHUNK):
-        rows = slice(start, start + CHUNK)
-        squared = (as_unit(data.pixels[rows]) - decode_latents(model, latents[rows])) ** 2
-        total += float(squared.mean(dtype=np.float64)) * len(squared)
-    return total / len(data)

@@ -36,6 +36,7 @@ VERBS = [
     (["reconstruct", "--data", "digits", "--worst"], "reconstruct-tiny", {"reconstructions.png"}),
     (["traverse", "--dims", "0,2"], "traverse-tiny", {"traversals.png"}),
     (["map", "--method", "pca", "--color", "label"], "map-tiny", set()),
+    (["score", "--data", "patterns", "--samples", "2"], "score-model-tiny", {"reconstructions.png"}),
     (["score", "edits", "--attr", "3", "--images", "20"], "score-edits-tiny", {"examples.png"}),
     (["score", "paths", "--images", "1"], "score-paths-tiny", {"paths.png"}),
     (["report"], "report-tiny", set()),

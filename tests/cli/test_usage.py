@@ -25,7 +25,7 @@ OPTIONS = {
     "reconstruct": RESULT | IMAGES | {"--count", "--worst"},
     "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
     "map": RESULT | IMAGES | {"--method", "--colour", "--color", "--count", "--live", "--no-live"},
-    "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--directions", "--count"},
+    "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count"},
     "report": RESULT | IMAGES | {"--count", "--live", "--no-live"},
 }
 

@@ -13,6 +13,7 @@ from latentlab.data import load_data
 from latentlab.errors import CapabilityError, DataError, LatentlabError, UnknownNameError, UsageError
 from latentlab.lab import Lab, load
 from latentlab.lab.result import folder_name, plain
+from latentlab.lab.stranger import stranger_notes
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +147,9 @@ def test_a_stranger_is_called_one(lab: Lab) -> None:
     noise = np.random.default_rng(0).uniform(size=(1, 1, 8, 8)).astype(np.float32)
     edit = lab.edit(noise, {"7": 1.0}, names=["noise.png"])
     assert "noise.png is a stranger" in edit.warnings[0]
-    assert lab.stranger_notes(*(lambda x: (x, lab.encode(x), ["a"]))(load_data("digits", split="test").images[:1])) == [
-        ""
-    ]
+    assert stranger_notes(
+        lab, *(lambda x: (x, lab.encode(x), ["a"]))(load_data("digits", split="test").images[:1])
+    ) == [""]
 
 
 @pytest.mark.parametrize(
