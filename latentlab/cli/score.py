@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -87,23 +87,26 @@ def score(
         download=download, attributes=attributes, max_bad=max_bad,
     )  # fmt: skip
     if what is What.MODEL:
-        asked = {"samples": samples, "images": images}
-        chosen = {name: value for name, value in asked.items() if value is not None}
+        given = _given(samples=samples, images=images)
         with output.progress() as progress:
-            scored = lab.score_model(labelled, seed=seed, progress=progress, **chosen)
+            scored = lab.score_model(labelled, seed=seed, progress=progress, **given)
         output.result(scored, out)
         return
     options = {"data": labelled, "seed": seed}
     if what is What.PATHS:
         with output.progress() as progress:
-            paths = lab.score_paths(**options, **({"pairs": images} if images else {}), progress=progress)
+            paths = lab.score_paths(**options, **_given(pairs=images), progress=progress)
         output.result(paths, out)
         return
-    chosen = {"success": success, "count": images}
-    given = {name: value for name, value in chosen.items() if value is not None}
+    given = _given(success=success, count=images)
     with output.progress() as progress:
         result = lab.score_edits(attr, directions=stored, **options, **given, progress=progress)
     output.result(result, out, table=(COLUMNS, [row(one) for one in result.quality.attributes]))
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that the user gave; the others keep the library's defaults."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 COLUMNS = ["attribute", "judge", "α latents", "α pictures", "leak", "into", "change", "outside", "cycle", "safe α"]
