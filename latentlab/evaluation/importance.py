@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -79,6 +79,22 @@ class Importance:
         Their standard errors and biases are too small: what was not drawn does not show.
         """
         return float((self.effective_samples < FEW_EFFECTIVE).mean())
+
+    def record(self) -> dict[str, Any]:
+        """Means as plain values for JSON; NaN becomes None."""
+        means = {
+            "nll_nats": self.nll_nats,
+            "nll_sampling_error_nats": self.nll_sampling_error_nats,
+            "nll_image_error_nats": self.nll_image_error_nats,
+            "nll_bias_nats": self.nll_bias_nats,
+        }
+        return {
+            "samples": self.samples,
+            "images": len(self.bound_nats),
+            **{name: value if math.isfinite(value) else None for name, value in means.items()},
+            "effective_samples": float(self.effective_samples.mean()),
+            "doubtful": self.doubtful,
+        }
 
 
 def score_importance(

@@ -127,7 +127,18 @@ def test_means_over_images_and_their_errors():
     assert found.nll_sampling_error_nats == pytest.approx(0.25)
     assert found.nll_image_error_nats == pytest.approx(5)
     assert found.nll_bias_nats == pytest.approx((0.045 + 0.08) / 2)
-    assert math.isnan(Importance(9, *np.ones((3, 1))).nll_image_error_nats)
+    assert found.record() == {
+        "samples": 9,
+        "images": 2,
+        "nll_nats": 85,
+        "nll_sampling_error_nats": found.nll_sampling_error_nats,
+        "nll_image_error_nats": found.nll_image_error_nats,
+        "nll_bias_nats": found.nll_bias_nats,
+        "effective_samples": 4.5,
+        "doubtful": 0,
+    }
+    one = Importance(9, *np.ones((3, 1)))
+    assert math.isnan(one.nll_image_error_nats) and one.record()["nll_image_error_nats"] is None
 
 
 def test_images_are_encoded_once_and_memory_does_not_grow_with_k(monkeypatch: pytest.MonkeyPatch):
