@@ -112,7 +112,7 @@ def train_recipe(
         seed=recipe.seed,
         training={
             "recipe": recipe.name,
-            "epochs": recipe.training.epochs,
+            "epochs": len(trained.history),
             "seconds": round(trained.seconds, 1),
             "images": len(fit),
             "precision": trained.precision,
@@ -145,7 +145,8 @@ def _fitted(recipe: Recipe, image: ImageSpec, path: Path) -> Recipe:
         with torch.device("meta"):
             weights = sum(weight.numel() for weight in recipe.model.build().parameters())
     except ValueError as error:
-        raise DataError(f"{path}: model.network.{error}") from error
+        within = "model.network" if hasattr(recipe.model, "network") else "model"
+        raise DataError(f"{path}: {within}.{error}") from error
     if weights > MOST_WEIGHTS:
         raise DataError(
             f"{path}: model: expected at most {MOST_WEIGHTS} weights, got {weights}; make its layers smaller"

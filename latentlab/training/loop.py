@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 import threading
@@ -19,7 +20,7 @@ from torch import Tensor
 from latentlab.checkpoints import write_checkpoint
 from latentlab.errors import LatentlabError, TrainingError
 from latentlab.models import Model
-from latentlab.runtime import Progress, silent, torch_generator
+from latentlab.runtime import Progress, as_tensor, silent, torch_generator
 from latentlab.training.batch import Batches
 from latentlab.training.history import read_history, write_history
 from latentlab.training.precision import autocast, pick_precision
@@ -34,6 +35,9 @@ HISTORY = "history.jsonl"
 # On a GPU every look at a loss waits for the device, so that losses are looked at in groups.
 CHECK_EVERY = {"cpu": 1}
 CHECK_EVERY_ELSEWHERE = 50
+
+# What a closed form is computed in, whatever the device.
+FITTED_IN = "float64"
 
 
 class Interrupted(LatentlabError):
@@ -62,11 +66,12 @@ def train(
     resume: bool = False,
     progress: Progress = silent,
 ) -> Trained:
-    """Train the recipe's model on images in memory.
+    """Train the recipe's model on images in memory; a model that has `fit` is fitted in closed form instead.
 
     `folder` gets `checkpoint.safetensors` (the best epoch on the validation images, or the last where there are
     none), `last.safetensors`, `history.jsonl`, and `resume.safetensors`, from which a stopped training goes on bit for
-    bit. The same recipe and images give the same bytes on the same machine with the same number of threads.
+    bit. The same recipe and images give the same bytes on the same machine with the same number of threads. A fit
+    leaves no state: to resume is to fit again, and Ctrl-C leaves nothing.
 
     Args:
         recipe: with its model made for these images (`Recipe.for_images`).
@@ -84,8 +89,11 @@ def train(
         FileFormatError: when there is nothing to resume, or it does not fit.
     """
     convolutions = recipe.model.convolutions
+    recipe = _told_of(len(pixels), recipe)
     torch.manual_seed(recipe.seed)
     model = recipe.model.build().to(device)
+    if hasattr(model, "fit"):
+        return _fit(recipe, model, pixels, validation, folder, device, about, progress)
     if convolutions:
         model = model.to(memory_format=torch.channels_last)
     settings = recipe.training
@@ -154,6 +162,40 @@ def train(
                 write_history(folder / HISTORY, history)
                 write_state(folder / STATE, model, optimizer, position)
     return Trained(history, position.seconds, precision)
+
+
+def _fit(
+    recipe: Recipe,
+    model: Any,
+    pixels: np.ndarray,
+    validation: np.ndarray,
+    folder: Path,
+    device: torch.device,
+    about: Mapping[str, Any],
+    progress: Progress,
+) -> Trained:
+    """Fit a model in closed form: one epoch of one step, whose losses are those after it."""
+    started = time.perf_counter()
+    progress("fitting", 0, 1)
+    model.fit(as_tensor(pixels))
+    epoch: dict[str, float] = {"epoch": 1, "step": 1}
+    for prefix, images in (("", pixels), ("validation_", validation)):
+        losses = evaluate(recipe, model, images, device) if len(images) else {}
+        epoch |= {f"{prefix}{name}": value for name, value in losses.items()}
+    epoch["seconds"] = time.perf_counter() - started
+    progress("fitting", 1, 1, f"loss {epoch['loss']:.2f}")
+    with _all_or_nothing(folder):
+        for name in (CHECKPOINT, LAST):
+            write_checkpoint(folder / name, model, {**about, "epoch": 1, "step": 1, "precision": FITTED_IN})
+        write_history(folder / HISTORY, [epoch])
+    return Trained([epoch], epoch["seconds"], FITTED_IN)
+
+
+def _told_of(images: int, recipe: Recipe) -> Recipe:
+    """The recipe, whose objective knows the number of training images where it asks for it and was not told."""
+    if getattr(recipe.objective, "images", None) != 0:
+        return recipe
+    return dataclasses.replace(recipe, objective=dataclasses.replace(recipe.objective, images=images))  # type: ignore
 
 
 def learning_rate(settings: TrainingRecipe, step: int, steps: int) -> float:

@@ -124,7 +124,7 @@ def halves(d: Decoder, z: Tensor) -> Tensor:
     a, b = grid(z, 4, 1, 3).chunk(2, dim=1)
     c, _, e = grid(z, 2, 2, 3).split([1, 3 - 2, 1], dim=3)
     return torch.sigmoid(
-        (a * b.tanh())[:, :1, :, 1:] + c[:, 1, 1][:, None, None] - e[:, :1, 0:1, :] + z[:, 3, None, None, None]
+        (a * b.tanh())[:, :1, :, 1:] + c[:, 1, 1][:, None, None] - e[:, :1, 0:1, :] + z[:, -3, None, None, None]
     )
 
 
