@@ -20,6 +20,9 @@ Value = TypeVar("Value")
 MISSING = object()
 LARGEST_FLOAT = int(sys.float_info.max)
 SHOWN_LENGTH = 60
+# The metadata of a field that came later than files of its dataclass: `plain` leaves it out while it has its default,
+# so that those files, and the hashes over them, stay as they are.
+LATER = types.MappingProxyType({"later": True})
 NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
 
 
@@ -42,7 +45,11 @@ def read(kind: type[Value], data: object, where: str = "") -> tuple[Value | None
 def plain(value: Any) -> Any:
     """The plain value (mappings, lists, numbers, strings) that `read` makes `value` from."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: plain(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not (field.metadata.get("later") and getattr(value, field.name) == field.default)
+        }
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -18,6 +18,7 @@ from latentlab.directions.expression import Expression, Operand, evaluate
 from latentlab.directions.file import write_directions
 from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.lab.edit import Edit, edit_images
+from latentlab.lab.embedding import require_continuous
 from latentlab.lab.end import WORDS, is_file_name, resolve
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line
 from latentlab.lab.result import save as save_result
@@ -147,6 +148,7 @@ def arithmetic(
         UnknownNameError: for a name that is not known.
         DataError: when no image has what stands in `mean(…)`.
     """
+    require_continuous(lab, "arithmetic")
     if name is not None and not name.strip():
         raise UsageError("expected a name for the result, got an empty one; for example --name grin")
     if name is not None and match_name(name, lab.names(data)) is not None:

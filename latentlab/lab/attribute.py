@@ -16,6 +16,7 @@ from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import directions_bytes
 from latentlab.errors import CapabilityError, DataError, FileFormatError, UsageError, unknown_name
 from latentlab.evaluation.edits import EditScores
+from latentlab.lab.embedding import require_continuous
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line
 from latentlab.lab.result import save as save_result
 from latentlab.lab.score import hold_out, measure
@@ -161,9 +162,10 @@ def attribute_directions(
         progress: told of the work.
 
     Raises:
-        CapabilityError: when there are neither data nor directions.
+        CapabilityError: when there are neither data nor directions, or the latent holds codes.
         UnknownNameError, DataError: for a name that is not known, or has too few images with or without it.
     """
+    require_continuous(lab, "attribute vectors")
     if data is None and method == "mean":
         found, judges = _carried(lab, names), lab.gallery
         estimate = Estimate(tuple(found), covariance=lab.run.covariance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 # Below this share of active units a VAE wastes its latent.
 FEW_ACTIVE = 0.5
 READABLE = 0.9
+WASTED_CODES = "The others say little: a smaller codebook, or a faster decay with earlier restarts, would do."
 WASTE = "The rest say nothing: a smaller latent, free bits or a lower β would do."
 
 
@@ -56,10 +58,7 @@ def verdict(lab: Lab) -> list[str]:
             f"On {test['images']:,} test images the {kind} is {bound} nats an image: {picture} for the picture and "
             f"{latent} for the latent."
         )
-        used, size = test["active_units"], test["latent_size"]
-        said.append(
-            f"{used} of {size} latent dimensions are active." + (f" {WASTE}" if used < FEW_ACTIVE * size else "")
-        )
+        said.append(_usage(test))
     else:
         said.append(
             f"On {test['images']:,} test images the reconstruction loss is {_nats(test['reconstruction_nats'])} nats "
@@ -84,6 +83,16 @@ def _likelihood(lab: Lab, kind: str) -> str:
 
 def _count(module: Any) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _usage(test: Mapping[str, Any]) -> str:
+    """How much of the latent, or of the codebook, test images use."""
+    if "codebook_size" in test:
+        used, size, perplexity = test["codes_used"], test["codebook_size"], test["codebook_perplexity"]
+        said = f"{used} of {size} codes are used, which tell as much as {perplexity:.1f} used alike (perplexity)."
+        return said + (f" {WASTED_CODES}" if perplexity < FEW_ACTIVE * size else "")
+    used, size = test["active_units"], test["latent_size"]
+    return f"{used} of {size} latent dimensions are active." + (f" {WASTE}" if used < FEW_ACTIVE * size else "")
 
 
 def _nats(value: float) -> str:

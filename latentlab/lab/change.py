@@ -17,7 +17,8 @@ from latentlab.latents.name import match_name
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.directions.direction import Direction
-    from latentlab.lab.lab import Alpha, Lab
+    from latentlab.lab.lab import Lab
+    from latentlab.lab.verbs import Alpha
     from latentlab.statistics.covariance import Covariance
 
 

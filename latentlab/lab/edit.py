@@ -12,6 +12,7 @@ from latentlab.editing.edits import sweep
 from latentlab.editing.unit import gaps_per_unit
 from latentlab.errors import DataError, UsageError
 from latentlab.lab.change import Change, find_changes, find_directions, find_steps
+from latentlab.lab.embedding import require_continuous
 from latentlab.lab.reach import Reach, find_reach, find_safe_range, find_yard
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.lab.stranger import stranger_notes
@@ -22,7 +23,8 @@ from latentlab.statistics.covariance import fit_covariance
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.directions.direction import Direction
-    from latentlab.lab.lab import Alpha, Lab
+    from latentlab.lab.lab import Lab
+    from latentlab.lab.verbs import Alpha
     from latentlab.latents.table import Latents
     from latentlab.report.page import Section
 
@@ -141,8 +143,9 @@ def edit_images(
 
     Raises:
         LatentlabError: for an unknown attribute, an α that is not a number, images of another kind, attributes that
-            cannot be kept, a level or a unit that cannot be had.
+            cannot be kept, a level or a unit that cannot be had, or a model of codes.
     """
+    require_continuous(lab, "edits")
     goals = dict(levels or {})
     table = None if data is None else lab.encode_data(data)
     covariance = lab.covariance

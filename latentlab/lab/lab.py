@@ -1,8 +1,8 @@
-"""The Lab: one opened model and the verbs that work on it. Above this line everything is numpy."""
+"""The Lab: one opened model. Above this line everything is numpy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
+from latentlab.lab import verbs
 from latentlab.lab.pixel import as_pixels
 from latentlab.latents.name import match_name
 from latentlab.runs.bundled import pick_bundled
@@ -21,26 +22,11 @@ if TYPE_CHECKING:
     from latentlab.codec import ImageSpec, LatentSpec
     from latentlab.data.dataset import Dataset
     from latentlab.directions.direction import Direction
-    from latentlab.lab.arithmetic import Arithmetic
-    from latentlab.lab.attribute import Attributes
-    from latentlab.lab.comparison import Comparison
-    from latentlab.lab.edit import Edit
-    from latentlab.lab.map import Map
-    from latentlab.lab.model_score import ModelScore
-    from latentlab.lab.morph import Morph
-    from latentlab.lab.morph_comparison import MorphComparison
-    from latentlab.lab.path_score import PathScore
-    from latentlab.lab.reconstruction import Reconstruction
-    from latentlab.lab.report import Report
     from latentlab.lab.result import Origin
-    from latentlab.lab.sample import Samples
-    from latentlab.lab.score import EditScore
-    from latentlab.lab.traversal import Traversal
     from latentlab.latents.table import Latents
     from latentlab.statistics.covariance import Covariance
     from latentlab.statistics.support import Support
 
-Alpha = float | Sequence[float]
 # Draws of the prior that stand in for latents of images where none are known.
 PRIOR_DRAWS = 1_000
 
@@ -292,91 +278,20 @@ class Lab:
 
         return model_card(self)
 
-    def attrs(self, data: Dataset | None = None, names: Sequence[str] | None = None, **options: Any) -> Attributes:
-        """Attribute vectors, from averaged latents, with their quality; see `lab.attribute`."""
-        from latentlab.lab.attribute import attribute_directions
-
-        return attribute_directions(self, data, names, **options)
-
-    def compare_estimators(
-        self, data: Dataset | None = None, names: Sequence[str] | None = None, **options: Any
-    ) -> Comparison:
-        """Estimators of attribute vectors side by side; see `lab.comparison`."""
-        from latentlab.lab.comparison import compare_estimators
-
-        return compare_estimators(self, data, names, **options)
-
-    def score_edits(self, names: Sequence[str] | None = None, **options: Any) -> EditScore:
-        """How well edits work, and what else they change; see `lab.score`."""
-        from latentlab.lab.score import score_model_edits
-
-        return score_model_edits(self, names, **options)
-
-    def edit(self, images: Any = None, attributes: Mapping[str, Alpha] | None = None, **options: Any) -> Edit:
-        """z' = z + αv for each image, one picture an α; see `lab.edit`."""
-        from latentlab.lab.edit import edit_images
-
-        return edit_images(self, images, attributes or {}, **options)
-
-    def morph(self, *ends: str, **options: Any) -> Morph:
-        """A path between two or more ends; see `lab.morph`."""
-        from latentlab.lab.morph import morph
-
-        return morph(self, ends, **options)
-
-    def compare_paths(self, *ends: str, **options: Any) -> MorphComparison:
-        """All kinds of path between the same ends; see `lab.morph_comparison`."""
-        from latentlab.lab.morph_comparison import compare_paths
-
-        return compare_paths(self, ends, **options)
-
-    def score_model(self, data: Dataset | None = None, **options: Any) -> ModelScore:
-        """What images cost under the model, in nats, and what its latent is used for; see `lab.model_score`."""
-        from latentlab.lab.model_score import score_model
-
-        return score_model(self, data, **options)
-
-    def score_paths(self, **options: Any) -> PathScore:
-        """All kinds of path between pairs of images, scored; see `lab.path_score`."""
-        from latentlab.lab.path_score import score_model_paths
-
-        return score_model_paths(self, **options)
-
-    def arithmetic(self, expression: str, **options: Any) -> Arithmetic:
-        """Code-vector arithmetic such as `mean(7) - mean(1) + photo.png`; see `lab.arithmetic`."""
-        from latentlab.lab.arithmetic import arithmetic
-
-        return arithmetic(self, expression, **options)
-
-    def sample(self, count: int = 64, **options: Any) -> Samples:
-        """Images from the prior or the aggregate posterior; see `lab.sample`."""
-        from latentlab.lab.sample import sample
-
-        return sample(self, count, **options)
-
-    def reconstruct(self, images: Any = None, **options: Any) -> Reconstruction:
-        """Real images above what the model makes of them; see `lab.reconstruction`."""
-        from latentlab.lab.reconstruction import reconstruct
-
-        return reconstruct(self, images, **options)
-
-    def traverse(self, **options: Any) -> Traversal:
-        """One latent dimension or principal direction at a time; see `lab.traversal`."""
-        from latentlab.lab.traversal import traverse
-
-        return traverse(self, **options)
-
-    def map(self, **options: Any) -> Map:
-        """A 2-D picture of the latents; see `lab.map`."""
-        from latentlab.lab.map import map_latents
-
-        return map_latents(self, **options)
-
-    def report(self, data: Dataset | None = None, **options: Any) -> Report:
-        """One page with all of it; see `lab.report`."""
-        from latentlab.lab.report import report
-
-        return report(self, data, **options)
+    attrs = verbs.attrs
+    compare_estimators = verbs.compare_estimators
+    score_edits = verbs.score_edits
+    edit = verbs.edit
+    morph = verbs.morph
+    compare_paths = verbs.compare_paths
+    score_model = verbs.score_model
+    score_paths = verbs.score_paths
+    arithmetic = verbs.arithmetic
+    sample = verbs.sample
+    reconstruct = verbs.reconstruct
+    traverse = verbs.traverse
+    map = verbs.map
+    report = verbs.report
 
     def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
         from latentlab.directions.estimate import estimate_directions

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import CapabilityError
+from latentlab.lab.embedding import embedded
 
 if TYPE_CHECKING:
     from latentlab.lab.lab import Lab
@@ -44,6 +45,8 @@ def page_decoder(lab: Lab, wanted: bool = True) -> PageDecoder:
         return PageDecoder(None, OMITTED)
     from latentlab.report.live import choose, trace_program
 
+    # A page cannot choose codes, but it can decode their embeddings.
+    lab = embedded(lab)
     try:
         program = lab.run.program or trace_program(lab.codec)
         return PageDecoder(choose(program, lab.codec, _compared(lab)).data())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import unknown_name
+from latentlab.lab.embedding import embedded
 from latentlab.lab.live import OMITTED, PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.name import match_name
@@ -144,7 +145,7 @@ def map_latents(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Map:
-    """Lay latents out in two dimensions.
+    """Lay latents out in two dimensions; codes by their embeddings.
 
     Args:
         lab: the model.
@@ -159,6 +160,7 @@ def map_latents(
     Raises:
         LatentlabError: for an unknown method or colour, or too few images.
     """
+    discrete, lab = not lab.latent.continuous, embedded(lab)
     method = method or ("latent" if lab.latent.size == 2 else "umap")
     table = lab.known() if data is None else lab.encode_data(data, progress)
     colours = _colours(table, colour, list(lab.directions))
@@ -174,6 +176,10 @@ def map_latents(
     notes = []
     if decoder.data is None and decoder.lack != OMITTED:
         notes.append(f"between points the page shows the nearest point, since it carries no decoder: {decoder.lack}")
+    if discrete:
+        notes.append(
+            "codes lie where their embeddings do; between points a page that decodes shows embeddings of no code"
+        )
     if data is None:
         notes.append(f"the pictures are decoded from the latents that {lab.name} carries of its test images")
     manifold = None

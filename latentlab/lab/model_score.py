@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import CapabilityError, DataError, UsageError
+from latentlab.evaluation.code_usage import latent_usage
 from latentlab.evaluation.importance import Importance, score_importance
 from latentlab.evaluation.information import Information, score_information
 from latentlab.evaluation.likelihood import Likelihood, mean_square_error, score_likelihood
-from latentlab.evaluation.usage import active_units
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
@@ -130,7 +130,7 @@ def score_model(
         "images": len(data),
         "reconstruction_nats": float(likelihood.reconstruction_nats.mean()),
         "mean_square_error": mean_square_error(data.pixels, table.mean, lab.decode),
-        "active_units": int(active_units(table.mean).sum()),
+        **latent_usage(lab.latent, table.mean),
         "latent_size": lab.latent.size,
     }
     notes = [PSEUDO] if lab.metrics.get("test", {}).get("pseudo_likelihood") else []

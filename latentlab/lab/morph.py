@@ -16,6 +16,7 @@ from latentlab.editing.paths.space import Energy, Space
 from latentlab.editing.walk import key_frames, walk, walk_evenly
 from latentlab.errors import UsageError
 from latentlab.evaluation.paths import recommend, score_path
+from latentlab.lab.embedding import as_codes, embedded, rounded, walk_notes
 from latentlab.lab.end import End, resolve
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.energy import decoder_energy
@@ -113,7 +114,7 @@ def morph(
     data: Dataset | None = None,
     format: str = "gif",
 ) -> Morph:
-    """Walk from end to end and decode every step.
+    """Walk from end to end and decode every step; a model of codes walks through their embeddings.
 
     Args:
         lab: the model.
@@ -136,19 +137,20 @@ def morph(
             that is not known.
     """
     check_request(ends, steps, speed, format)
+    lab = embedded(lab)
     found = find_ends(lab, ends, exemplar=exemplar, seed=seed, data=data)
     energy = find_energy(lab, path)
     latents, captions = take_walk(lab, found, steps, path, speed, energy)
     images = lab.decode(latents)
     support = data_support(lab)
     scores = score_frames(lab, latents, images, support)
-    notes = end_notes(lab, found, exemplar and data is None)
+    notes = end_notes(lab, found, exemplar and data is None) + walk_notes(lab, latents)
     if path == "geodesic":
         notes.append(f"{recommend(whole_paths(lab, found, energy, support))}; {MEASURED}")
     return Morph(
         origin=lab.origin("morph", seed, ends=list(ends), steps=steps, path=path, speed=speed, exemplar=exemplar),
         images=images,
-        latents=latents,
+        latents=as_codes(lab, latents),
         captions=captions,
         ends=[end.name for end in found],
         scores=scores,
@@ -222,13 +224,16 @@ def find_energy(lab: Lab, path: str) -> Energy | None:
 def take_walk(
     lab: Lab, found: Sequence[End], steps: int, path: str, speed: str, energy: Energy | None
 ) -> tuple[np.ndarray, list[str]]:
-    """The latents of a walk, of shape (steps, d), and their captions; for `energy` see `find_energy`."""
+    """The latents of a walk, of shape (steps, d), and their captions; for `energy` see `find_energy`.
+
+    The path of an `embedded` model is found between codes, and its frames are put on the nearest ones.
+    """
     ends = np.stack([end.latent for end in found])
     if speed == "even" or path == "geodesic":
         latents, keys = walk_evenly(ends, steps, path, lab.decode, lab.center, energy)
     else:
         latents, keys = walk(ends, steps, path, lab.center), key_frames(len(ends), steps)
-    return latents, _captions([end.name for end in found], keys)
+    return rounded(lab, latents), _captions([end.name for end in found], keys)
 
 
 def data_support(lab: Lab, latents: np.ndarray | None = None) -> Support | None:

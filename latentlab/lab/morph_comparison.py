@@ -11,6 +11,7 @@ import numpy as np
 from latentlab.editing.paths import PATHS
 from latentlab.errors import CapabilityError
 from latentlab.evaluation.paths import recommend
+from latentlab.lab.embedding import as_codes, embedded
 from latentlab.lab.morph import (
     MEASURED,
     check_request,
@@ -133,6 +134,7 @@ def compare_paths(
         LatentlabError: for an unknown name, too few ends or steps, or neighbouring ends that are one image.
     """
     check_request(ends, steps, speed, format)
+    lab = embedded(lab)
     found = find_ends(lab, ends, exemplar=exemplar, seed=seed, data=data)
     images, latents, captions = {}, {}, {}
     scores: dict[str, Mapping[str, Any]] = {}
@@ -152,7 +154,7 @@ def compare_paths(
     return MorphComparison(
         origin=lab.origin("morph", seed, ends=list(ends), steps=steps, compare=True, speed=speed, exemplar=exemplar),
         images=images,
-        latents=latents,
+        latents={kind: as_codes(lab, z) for kind, z in latents.items()},
         captions=captions,
         ends=[end.name for end in found],
         scores=scores,

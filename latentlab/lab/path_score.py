@@ -11,6 +11,7 @@ import numpy as np
 from latentlab.editing.paths import PATHS
 from latentlab.errors import CapabilityError, DataError, UsageError
 from latentlab.evaluation.paths import MARGIN, pays
+from latentlab.lab.embedding import embedded
 from latentlab.lab.end import End
 from latentlab.lab.morph import MEASURED, data_support, find_energy, score_frames, take_walk, whole_paths
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
@@ -97,6 +98,7 @@ def score_model_paths(
     """
     if pairs < 1:
         raise UsageError(f"expected at least one pair of images, got {pairs}")
+    lab = embedded(lab)
     latents = lab.known(data, progress)
     chosen = _pairs(latents.mean, latents.labels, pairs, seed)
     frames: dict[str, np.ndarray] = {}

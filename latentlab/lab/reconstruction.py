@@ -157,9 +157,16 @@ def _order(losses: np.ndarray | None, count: int, worst: bool) -> np.ndarray:
     return np.argsort(-losses, kind="stable") if worst and losses is not None else np.arange(count)
 
 
+def _latent_bytes(lab: Lab) -> float:
+    """Of one image: a float a dimension, log₂ K bits a code."""
+    return sum(
+        block.size * (LATENT_BYTES if block.codes is None else np.log2(block.codes) / 8) for block in lab.latent.blocks
+    )
+
+
 def _loss_scores(lab: Lab, losses: np.ndarray | None) -> dict[str, Any]:
-    values, size = lab.image.size, lab.latent.size
-    scores: dict[str, Any] = {"compression": values * PIXEL_BYTES / (size * LATENT_BYTES)}
+    values = lab.image.size
+    scores: dict[str, Any] = {"compression": values * PIXEL_BYTES / _latent_bytes(lab)}
     if losses is not None:
         scores |= {
             "loss_nats": float(losses.mean(dtype=np.float64)),

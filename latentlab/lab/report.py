@@ -12,6 +12,7 @@ import numpy as np
 from latentlab.errors import CapabilityError
 from latentlab.files import read_json
 from latentlab.lab.card import verdict
+from latentlab.lab.embedding import embedded
 from latentlab.lab.live import PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save, show
 from latentlab.runs.run import DIRECTIONS, GALLERY, HISTORY, LIVE, METRICS, RECIPE
@@ -158,7 +159,8 @@ def _bench(work: _Work) -> Section:
 def _morphs(work: _Work) -> Section:
     from latentlab.report.page import joined
 
-    ends = [_ends(work.lab, work.data)] if len(work.lab.names(work.data)) >= 2 else []
+    lab = embedded(work.lab)
+    ends = [_ends(lab, work.data)] if len(lab.names(work.data)) >= 2 else []
     if work.lab.probabilistic or work.lab.gallery is not None:
         ends.append(("random", "random"))
     if not ends:

@@ -74,7 +74,8 @@ def sample(lab: Lab, count: int = 64, *, temperature: float = 1.0, source: str =
     Args:
         lab: the model.
         count: how many.
-        temperature: scales the deviation of a draw from its mean; below 1 is safer, above 1 stranger.
+        temperature: scales the deviation of a draw from its mean; below 1 is safer, above 1 stranger. Codes are drawn
+            with probability p^(1/temperature), one after the other.
         source: `prior`, or `aggregate`: the posterior of a random gallery image.
         seed: of the draws.
 
@@ -104,6 +105,10 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
     if source == "aggregate":
         known = lab.known()
         rows = rng.integers(len(known), size=count)
+        if not lab.latent.continuous:
+            if temperature != 1:
+                raise UsageError(f"expected a temperature of 1 with the codes of images, got {temperature:g}")
+            return known.mean[rows]
         deviation = 0.0 if known.logvar is None else np.exp(0.5 * known.logvar[rows])
         noise = rng.standard_normal((count, lab.latent.size)).astype(np.float32)
         drawn = known.mean[rows] + deviation * noise
@@ -115,7 +120,11 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
         )
     from latentlab.runtime import torch_generator
 
-    return temperature * lab.codec.prior().sample(count, torch_generator(seed)).numpy()
+    prior: Any = lab.codec.prior()
+    generator = torch_generator(seed)
+    if not lab.latent.continuous:
+        return prior.sample(count, generator, temperature).cpu().numpy()
+    return temperature * prior.sample(count, generator).cpu().numpy()
 
 
 def _notes(lab: Lab, latents: np.ndarray, source: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.errors import UsageError
+from latentlab.lab.embedding import require_continuous
 from latentlab.lab.end import resolve
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
@@ -94,8 +95,10 @@ def traverse(
         seed: of what is drawn.
 
     Raises:
+        CapabilityError: when the latent holds codes.
         UsageError: when a number is out of its range, or there is no such dimension.
     """
+    require_continuous(lab, "traversals")
     size = lab.latent.size
     if not 2 <= steps <= MOST_STEPS or not (np.isfinite(span) and span > 0) or count < 1:
         raise UsageError(

@@ -46,7 +46,8 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
     """Images of latents of shape (n, d): float32 in [0, 1] of shape (n, c, h, w).
 
     Raises:
-        DataError: when the latents are of another size, not finite, or too far out for the model to decode.
+        DataError: when the latents are of another size, not finite, no numbers of codes where the model has codes, or
+            too far out for the model to decode.
     """
     import torch
 
@@ -55,6 +56,7 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
         raise DataError(f"expected latents of shape (n, {codec.latent.size}), got {latents.shape}")
     if not np.isfinite(latents).all():
         raise DataError("expected finite latents, got NaN or infinity")
+    _check_codes(codec, latents)
     device = codec_device(codec)
     out = np.empty((len(latents), *codec.image.shape), np.float32)
     with torch.inference_mode():
@@ -88,7 +90,8 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
             if probabilistic:
                 posterior = codec.posterior(x)  # type: ignore[attr-defined]
                 z = posterior.mean
-                logvars.append(posterior.logvar.cpu().numpy())
+                if posterior.logvar is not None:
+                    logvars.append(posterior.logvar.cpu().numpy())
             else:
                 z = codec.encode(x)
             means.append(z.cpu().numpy())
@@ -139,6 +142,17 @@ def check_images(codec: Codec, pixels: np.ndarray) -> None:
             raise DataError("expected images in [0, 1], got NaN; leave those images out")
         if not (low >= -1e-4 and high <= 1 + 1e-4):
             raise DataError(f"expected images in [0, 1], got values from {low:.3g} to {high:.3g}; scale them first")
+
+
+def _check_codes(codec: Codec, latents: np.ndarray) -> None:
+    """Refuse what is no number of a code, where a block is discrete."""
+    for block, part in zip(codec.latent.blocks, codec.latent.slices().values(), strict=True):
+        numbers = latents[:, part]
+        if block.codes is not None and ((numbers != np.rint(numbers)) | (numbers < 0) | (numbers >= block.codes)).any():
+            raise DataError(
+                f"expected code numbers, whole from 0 to {block.codes - 1}, in the block {block.name!r}, got others; "
+                "codes cannot be averaged or moved along: take those that encode or sample give"
+            )
 
 
 def _batches(count: int) -> list[slice]:

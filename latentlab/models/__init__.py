@@ -2,24 +2,37 @@
 
 from latentlab.models.autoencoder import Autoencoder, AutoencoderConfig
 from latentlab.models.hierarchical import Hierarchical, HierarchicalConfig
+from latentlab.models.lossy import Lossy, LossyConfig
 from latentlab.models.pca import PCA, PCAConfig
 from latentlab.models.vae import VAE, VAEConfig
+from latentlab.models.vq import VQ, VQConfig
 
-ModelConfig = VAEConfig | AutoencoderConfig | PCAConfig | HierarchicalConfig
-Model = VAE | Autoencoder | PCA | Hierarchical
+ModelConfig = VAEConfig | AutoencoderConfig | PCAConfig | LossyConfig | HierarchicalConfig | VQConfig
+Model = VAE | Autoencoder | PCA | Lossy | Hierarchical | VQ
 
-MODELS = {"vae": VAEConfig, "autoencoder": AutoencoderConfig, "pca": PCAConfig, "hierarchical": HierarchicalConfig}
+MODELS = {
+    "vae": VAEConfig,
+    "autoencoder": AutoencoderConfig,
+    "pca": PCAConfig,
+    "lossy": LossyConfig,
+    "hierarchical": HierarchicalConfig,
+    "vq": VQConfig,
+}
 
 __all__ = [
     "MODELS",
     "PCA",
     "VAE",
+    "VQ",
     "Autoencoder",
     "AutoencoderConfig",
     "Hierarchical",
     "HierarchicalConfig",
+    "Lossy",
+    "LossyConfig",
     "Model",
     "ModelConfig",
     "PCAConfig",
     "VAEConfig",
+    "VQConfig",
 ]

@@ -13,11 +13,12 @@ from latentlab.data.dataset import Dataset
 from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import write_directions
 from latentlab.errors import CapabilityError, DataError
+from latentlab.evaluation.code_usage import latent_usage
 from latentlab.evaluation.edits import score_edits
 from latentlab.evaluation.identity import cycle_errors, latent_spread
 from latentlab.evaluation.likelihood import mean_square_error, score_likelihood
-from latentlab.evaluation.usage import active_units
 from latentlab.files import write_json
+from latentlab.latents.embedding import embed_latents
 from latentlab.latents.encode import codec_has_posterior, decode_latents, encode_dataset, encode_images
 from latentlab.latents.fingerprint import fingerprint
 from latentlab.latents.gallery import write_gallery
@@ -66,14 +67,15 @@ def describe(
     known = encode_dataset(model, _some(train, MOST_FOR_DIRECTIONS, seed), progress)
     # An image has an attribute by the scores that its direction was found with, whichever table it is in.
     unseen = encode_dataset(model, test, progress).with_thresholds(known)
-    samples = POSTERIOR_SAMPLES if posterior else 1
+    samples = 1 if unseen.logvar is None else POSTERIOR_SAMPLES
     scores = score_likelihood(model, test.pixels, samples=samples, seed=seed, progress=progress)
     # Images without labels or attributes: a model to map and sample, with no names to move along.
-    estimate = estimate_directions(known, unseen, seed=seed) if known.property_names() else Estimate(())
+    # A model of codes has none either: nothing moves along the numbers of codes.
+    moves = bool(known.property_names()) and model.latent.continuous
+    estimate = estimate_directions(known, unseen, seed=seed) if moves else Estimate(())
     rows = np.sort(np.random.default_rng(seed).permutation(len(unseen))[:GALLERY_ROWS])
     reconstruction = float(scores.reconstruction_nats.mean())
     bound = float(scores.negative_elbo_nats.mean())
-    active = active_units(unseen.mean)
     cycles = _cycle_errors(model, unseen.mean[rows])
     spread = np.asarray([] if unseen.loss is None else unseen.loss)
     metrics: dict[str, Any] = {
@@ -85,7 +87,7 @@ def describe(
             "posterior_samples": samples,
             "reconstruction_nats": reconstruction,
             "mean_square_error": mean_square_error(test.pixels, unseen.mean, partial(decode_latents, model)),
-            "active_units": int(active.sum()),
+            **latent_usage(model.latent, unseen.mean),
             "latent_size": int(model.latent.size),
             "cycle_error_quantiles": {str(q): float(np.quantile(cycles, q)) for q in QUANTILES},
             "loss_quantiles": {str(q): float(np.quantile(spread, q)) for q in QUANTILES if len(spread)},
@@ -163,4 +165,5 @@ def write_live(path: Path, checkpoint: Checkpoint) -> str:
 def _cycle_errors(model: Any, latents: np.ndarray) -> np.ndarray:
     """How far the latents of images come back from where they went, of shape (n,)."""
     returned = encode_images(model, decode_latents(model, latents))
+    latents, returned = embed_latents(model, latents), embed_latents(model, returned)
     return cycle_errors(latents, returned, latent_spread(latents))

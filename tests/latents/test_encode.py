@@ -13,18 +13,23 @@ from latentlab.errors import DataError
 from latentlab.latents.encode import codec_has_posterior, decode_latents, encode_dataset, encode_images
 from latentlab.models import MODELS
 from latentlab.nn import MLP
+from latentlab.nn.autoregressive import Autoregressive
+from latentlab.nn.grid import Grid
+from latentlab.nn.raster import Raster
 from latentlab.runtime import BATCH
 
 IMAGE = ImageSpec(1, 4, 3)
 COUNT = BATCH + 5
 
 
-# Each family as small as it can be, with two values in all.
+# Each family as small as it can be.
 OPTIONS: dict[str, dict[str, Any]] = {
     "vae": {"latent": 2, "network": MLP(hidden=(5,))},
     "autoencoder": {"latent": 2, "network": MLP(hidden=(5,))},
     "pca": {"latent": 2},
     "hierarchical": {"latent": (1, 1), "network": MLP(hidden=(5, 4))},
+    "lossy": {"latent": 2, "network": MLP(hidden=(5,)), "raster": Raster(kernel=3, inner=1, blocks=1, channels=2)},
+    "vq": {"codes": 7, "dimension": 2, "network": Grid(channels=(3,), blocks=1), "prior": Autoregressive(8, 1, 2)},
 }
 
 
@@ -41,7 +46,7 @@ def pixels() -> np.ndarray:
 
 def test_encoding_goes_through_all_images_in_their_order(model: Any, pixels: np.ndarray):
     z = encode_images(model, pixels)
-    assert z.shape == (COUNT, 2) and z.dtype == np.float32
+    assert z.shape == (COUNT, model.latent.size) and z.dtype == np.float32
     with torch.no_grad():
         expected = model.encode(torch.from_numpy(pixels.astype(np.float32) / 255))
     np.testing.assert_allclose(z, expected.numpy(), atol=1e-6)
@@ -49,7 +54,8 @@ def test_encoding_goes_through_all_images_in_their_order(model: Any, pixels: np.
 
 
 def test_decoding_gives_pictures(model: Any):
-    z = np.random.default_rng(1).standard_normal((COUNT, 2))
+    z = np.random.default_rng(1).standard_normal((COUNT, model.latent.size))
+    z = z if model.latent.continuous else np.rint(z).clip(0, 2)
     x = decode_latents(model, z)
     assert x.shape == (COUNT, *IMAGE.shape) and x.dtype == np.float32 and x.min() >= 0 and x.max() <= 1
     with torch.no_grad():
@@ -69,7 +75,8 @@ def test_a_table_keeps_what_is_known(model: Any, pixels: np.ndarray):
     assert latents.split == "validation" and latents.classes == ("a", "b") and latents.ids[-1] == f"i{COUNT - 1}"
     np.testing.assert_array_equal(latents.labels, data.labels)
     np.testing.assert_array_equal(latents.attributes["smile"], data.attributes["smile"])
-    assert (latents.logvar is not None) == codec_has_posterior(model) == (model.config.family != "autoencoder")
+    assert codec_has_posterior(model) == (model.config.family != "autoencoder")
+    assert (latents.logvar is not None) == (codec_has_posterior(model) and model.latent.continuous)
     x = torch.from_numpy(data.images)
     with torch.no_grad():
         loss = -model.likelihood(torch.from_numpy(latents.mean)).log_prob(x)
@@ -95,21 +102,23 @@ def test_images_of_another_kind_are_refused(model: Any, images: np.ndarray, says
 
 
 @pytest.mark.parametrize(
-    ("latents", "says"),
+    ("shape", "value", "says"),
     [
-        (np.zeros((2, 3)), r"expected latents of shape \(n, 2\), got \(2, 3\)"),
-        (np.zeros((2, 2, 2)), "expected latents of shape"),
-        (np.array([[0, np.nan]]), "expected finite latents"),
-        (np.array([[0, np.inf]]), "expected finite latents"),
+        ((2, 1), 0, r"expected latents of shape \(n, {0}\), got \(2, {1}\)"),
+        ((2, 2, 0), 0, "expected latents of shape"),
+        ((1, 0), np.nan, "expected finite latents"),
+        ((1, 0), np.inf, "expected finite latents"),
     ],
 )
-def test_latents_of_another_kind_are_refused(model: Any, latents: np.ndarray, says: str):
-    with pytest.raises(DataError, match=says):
+def test_latents_of_another_kind_are_refused(model: Any, shape: tuple[int, ...], value: float, says: str):
+    size = model.latent.size
+    latents = np.full((*shape[:-1], size + shape[-1]), value)
+    with pytest.raises(DataError, match=says.format(size, size + 1)):
         decode_latents(model, latents)
 
 
 def test_read_only_arrays_bring_no_warning(model: Any):
-    images, z = np.zeros((2, *IMAGE.shape), np.float32), np.zeros((2, 2), np.float32)
+    images, z = np.zeros((2, *IMAGE.shape), np.float32), np.zeros((2, model.latent.size), np.float32)
     images.flags.writeable = z.flags.writeable = False
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -15,8 +15,12 @@ from latentlab.codec import Codec, ImageSpec, LatentModel
 from latentlab.distributions import LIKELIHOODS
 from latentlab.errors import CapabilityError
 from latentlab.models import MODELS
+from latentlab.models.lossy import Flow
 from latentlab.nn import MLP, NETWORKS, Conv, Residual
+from latentlab.nn.autoregressive import Autoregressive
+from latentlab.nn.grid import Grid
 from latentlab.nn.observation import Observation
+from latentlab.nn.raster import Raster
 
 LATENT = 3
 COUNT = 5
@@ -66,6 +70,28 @@ def of_family(family: str, image: ImageSpec) -> list[Case]:
     own: dict[str, list[tuple[str, dict[str, Any]]]] = {
         "pca": [("", {"latent": LATENT})],
         "hierarchical": [("mlp", {**small, "latent": (2, 1)})],
+        "lossy": [
+            (
+                "mlp",
+                {
+                    **small,
+                    "latent": LATENT,
+                    "raster": Raster(kernel=3, inner=1, blocks=1, channels=6),
+                    "prior": Flow(2, (8,)),
+                },
+            )
+        ],
+        "vq": [
+            (
+                "grid",
+                {
+                    "codes": 7,
+                    "dimension": 3,
+                    "network": Grid(channels=(4,), blocks=1),
+                    "prior": Autoregressive(width=8, layers=1, heads=2),
+                },
+            )
+        ],
     }
     if family in own:
         return [Case(family, image, name, options) for name, options in own[family]]
@@ -76,7 +102,7 @@ CASES = [case for family, image in itertools.product(MODELS, IMAGES) for case in
 
 # What families do not have, or do otherwise.
 WITHOUT_POSTERIOR = {"autoencoder"}
-WITHOUT_CHANCE = {"autoencoder"}
+WITHOUT_CHANCE = {"autoencoder", "vq"}
 STANDARD_PRIOR = {"vae", "pca"}
 KL_BY_SAMPLES = {"lossy"}
 
@@ -247,7 +273,7 @@ def test_an_autoencoder_says_who_has_distributions():
             call()
 
 
-@pytest.mark.parametrize("family", ["vae", "autoencoder", "pca"])
+@pytest.mark.parametrize("family", ["vae", "autoencoder", "pca", "lossy"])
 @pytest.mark.parametrize(
     ("options", "says"),
     [

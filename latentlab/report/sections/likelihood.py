@@ -15,6 +15,7 @@ from latentlab.report.page import Section
 
 SHOWN = (
     "negative_elbo_nats", "reconstruction_nats", "kl_nats", "bits_per_dim", "mean_square_error", "active_units",
+    "codebook_size", "codes_used", "codebook_perplexity",
 )  # fmt: skip
 SUMMARY = (
     "The negative ELBO bounds −log p(x) from above: what an image costs, in nats, as the reconstruction given its "

@@ -13,6 +13,7 @@ import pytest
 from latentlab.errors import FileFormatError
 from latentlab.report.live import Program, fill, read_program, trace_program, write_program
 from latentlab.report.live.file import _digest
+from latentlab.report.live.program import Weight
 
 HASH = "a" * 64
 
@@ -197,6 +198,32 @@ def test_a_huge_program_is_refused_before_anything_is_allocated(written: Path):
     )
     write_program(written, program, HASH)
     refused(written)
+
+
+def test_a_table_of_classes_is_not_made_larger_than_any(tmp_path: Path):
+    def table(classes: int) -> Program:
+        return Program(
+            ({"slot": 0, "name": "z", "size": 1}, {"slot": 1, "name": "condition", "kind": "class", "size": classes}),
+            {"slot": 2, "shape": [1, 1, classes]},
+            ({"op": "embed", "x": 1, "y": 2, "w": 0, "classes": classes, "width": classes},),
+            (Weight(classes, classes, "identity"),),
+        )
+
+    path = write_program(tmp_path / "live.json", table(16), HASH)
+    assert read_program(path, HASH) == table(16)
+    assert "a weight is too large" in refused(write_program(path, table(2**14), HASH))
+
+
+@pytest.mark.parametrize("layout", ["matrix", "conv", "transposed", "table", "gain", "identity"])
+def test_numbers_in_the_program_are_rows_of_a_matrix_and_nothing_else(tmp_path: Path, layout: str):
+    def layer(layout: Any) -> Program:
+        op = {"op": "linear", "x": 0, "y": 1, "w": 0, "b": 1, "rows": 1, "columns": 1, "count": 1}
+        weights = (Weight(1, 1, layout, value=(2.0,)), Weight(1, 1, "vector"))
+        return Program(({"slot": 0, "name": "z", "size": 1},), {"slot": 1, "shape": [1, 1, 1]}, (op,), weights)
+
+    path = write_program(tmp_path / "live.json", layer("linear"), HASH)
+    assert read_program(path, HASH) == layer("linear")
+    assert f"a weight of layout {layout} is not complete" in refused(write_program(path, layer(layout), HASH))
 
 
 def test_classes_and_attributes_are_told_apart(cases, tmp_path: Path):

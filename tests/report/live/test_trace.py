@@ -164,6 +164,17 @@ def test_an_index_is_not_turned_like_a_mask(cases):
         trace_program(decoder)
 
 
+def test_one_class_is_looked_up_and_no_more(cases):
+    decoder = cases["by-class"].build()
+    for body, named in (
+        (lambda d, z, y: d.e(torch.stack([y, y], dim=1)), "embedding of more than one index"),
+        (lambda d, z, y: F.one_hot(torch.stack([y, y], dim=1), 4).float(), "one_hot of more than one index"),
+    ):
+        decoder.body = lambda d, z, y, body=body: torch.sigmoid(z[:, :8].view(-1, 1, 2, 4) * body(d, z, y)[:, None])
+        with pytest.raises(CapabilityError, match=named):
+            trace_program(decoder)
+
+
 def test_slots_are_written_once_in_order_and_all_are_read(case):
     decoder = case.build()
     program = trace_program(decoder)
