@@ -48,6 +48,8 @@ def open_lab(
 def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | None, **options: Any) -> Dataset | None:
     """Load the images that were asked for, fitted to the model; None where none were.
 
+    Of the source that the model was trained on, they are made as they were for training: binarised, for example.
+
     Args:
         output: told of the data and of files that were skipped.
         source: as the user named it, or None.
@@ -60,17 +62,20 @@ def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | No
         require(not given, f"expected --data SOURCE beside --{''.join(given[:1])}, got none; give it too")
         return None
     from latentlab.data import LOCATED, load_data, split_source
+    from latentlab.lab.home import as_in_training
 
     # Somebody's own images have no test split that they know of.
     own = split_source(source)[0] in LOCATED
     options["split"] = split.value if split is not None else "all" if own else "test"
-    data = load_data(source, image=lab.image, **options)
+    alike = as_in_training(lab, source)
+    data = load_data(source, image=lab.image, **options, **alike)
     if data.skipped:
         shown = ", ".join(f"{bad.name} ({bad.reason})" for bad in data.skipped[:SHOWN_SKIPPED])
         more = ", …" if len(data.skipped) > SHOWN_SKIPPED else ""
         output.note(f"skipped {_count(len(data.skipped), 'file')} that cannot be read: {shown}{more}")
     of = "" if data.split == "all" else f" of the {data.split} split"
-    output.line(f"data: {source}, {_count(len(data), 'image')}{of}")
+    kept = "".join(f", {name} {value}" for name, value in alike.items())
+    output.line(f"data: {source}, {_count(len(data), 'image')}{of}{kept and kept + ' as in training'}")
     return data
 
 

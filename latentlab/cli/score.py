@@ -1,4 +1,4 @@
-"""`latentlab score`: how good edits and paths are, with numbers."""
+"""`latentlab score`: how good a model, its edits, paths and latents are, with numbers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,33 @@ class What(StrEnum):
     MODEL = "model"
     EDITS = "edits"
     PATHS = "paths"
+    PROBE = "probe"
+    FACTORS = "factors"
+
+
+# What an option belongs to: with anything else it would be passed over in silence.
+WITH = {
+    "attr": (What.EDITS, What.PROBE, What.FACTORS),
+    "success": (What.EDITS,),
+    "directions": (What.EDITS,),
+    "samples": (What.MODEL,),
+    "images": (What.MODEL, What.EDITS, What.PATHS),
+}
+# Training images that a probe learns from, for each test image.
+TRAINING = 2
 
 
 def score(
-    what: Annotated[What, typer.Argument(help="model, edits or paths.")] = What.MODEL,
-    attr: option.Attr = None,
+    what: Annotated[What, typer.Argument(help="model, edits, paths, probe or factors.")] = What.MODEL,
+    attr: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="An attribute or class that is edited, the attribute that a probe reads, or a factor; may be given"
+            " several times.  [default: all, or the class]",
+            show_default=False,
+        ),
+    ] = None,
     success: Annotated[
         float | None,
         typer.Option(
@@ -62,46 +84,53 @@ def score(
     open_page: option.Open = False,
     quiet: option.Quiet = False,
 ) -> None:
-    """Measure how good a model is, or how well its edits or paths work.
+    """Measure how good a model is, or how well its edits, paths or latents work.
 
-    Model: reconstruction, KL, ELBO, IWAE, active units, mutual information and total correlation of --data, in nats.
-    Edits: how far α has to go, what else changes, and how far it may go. Paths: length in pictures, evenness, distance
-    from the data.
+    Model: reconstruction, PSNR, SSIM, KL, ELBO, IWAE, active and collapsed dimensions, mutual information and total
+    correlation of --data, in nats. Edits: how far α has to go, what else changes, and how far it may go. Paths: length
+    in pictures, evenness, distance from the data. Probe: what a linear probe and kNN read from latents with few labels,
+    beside pixels and PCA. Factors: MIG, DCI, SAP and FactorVAE of latents by the attributes of --data.
     """
     from latentlab.cli.input import open_with_directions, read_data, require
+    from latentlab.cli.option import Split
     from latentlab.cli.output import Output, check_folder
 
-    edits_only = [name for name, given in (("attr", attr), ("success", success), ("directions", directions)) if given]
-    require(
-        what is What.EDITS or not edits_only,
-        f"expected --{''.join(edits_only[:1])} with edits, got it with {what.value}; leave it out",
-    )
-    require(
-        what is What.MODEL or samples is None, f"expected --samples with model, got it with {what.value}; leave it out"
-    )
+    given = _given(attr=attr, success=success, directions=directions, samples=samples, images=images)
+    for name in given:
+        kinds = " or ".join(kind.value for kind in WITH[name])
+        require(what in WITH[name], f"expected --{name} with {kinds}, got it with {what.value}; leave it out")
+    if what is What.PROBE:
+        require(len(attr or []) < 2, f"expected one --attr to read, got {len(attr or [])}; read one at a time")
+        require(split is not Split.TRAIN, "expected images to judge by, got --split train, which probes learn from")
+        # Folders too have a test split, by the hash of each name.
+        split = split or Split.TEST
     check_folder(out)
     output = Output(quiet, as_json, open_page)
-    lab, stored = open_with_directions(output, model, device, directions, attr or [], data)
-    labelled = read_data(
-        output, data, lab, root=root, split=split, count=count, seed=seed,
-        download=download, attributes=attributes, max_bad=max_bad,
-    )  # fmt: skip
-    if what is What.MODEL:
-        given = _given(samples=samples, images=images)
-        with output.progress() as progress:
-            scored = lab.score_model(labelled, seed=seed, progress=progress, **given)
-        output.result(scored, out)
-        return
-    options = {"data": labelled, "seed": seed}
-    if what is What.PATHS:
-        with output.progress() as progress:
-            paths = lab.score_paths(**options, **_given(pairs=images), progress=progress)
-        output.result(paths, out)
-        return
-    given = _given(success=success, count=images)
+    names = (attr or []) if what is What.EDITS else []
+    lab, stored = open_with_directions(output, model, device, directions, names, data)
+    place: dict[str, Any] = {
+        "root": root, "seed": seed, "download": download, "attributes": attributes, "max_bad": max_bad
+    }  # fmt: skip
+    labelled = read_data(output, data, lab, split=split, count=count, **place)
+    learned = None
+    if what is What.PROBE and labelled is not None:
+        learned = read_data(output, data, lab, split=Split.TRAIN, count=TRAINING * count, **place)
+    table = None
     with output.progress() as progress:
-        result = lab.score_edits(attr, directions=stored, **options, **given, progress=progress)
-    output.result(result, out, table=(COLUMNS, [row(one) for one in result.quality.attributes]))
+        options: dict[str, Any] = {"seed": seed, "progress": progress}
+        if what is What.MODEL:
+            result: Any = lab.score_model(labelled, **options, **_given(samples=samples, images=images))
+        elif what is What.PROBE:
+            result = lab.score_probe(labelled, learned, attribute=attr[0] if attr else None, **options)
+        elif what is What.FACTORS:
+            result = lab.score_factors(labelled, attr, **options)
+        elif what is What.PATHS:
+            result = lab.score_paths(data=labelled, **options, **_given(pairs=images))
+        else:
+            given = _given(success=success, count=images)
+            result = lab.score_edits(attr, data=labelled, directions=stored, **options, **given)
+            table = (COLUMNS, [row(one) for one in result.quality.attributes])
+    output.result(result, out, table)
 
 
 def _given(**options: Any) -> dict[str, Any]:

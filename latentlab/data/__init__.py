@@ -6,6 +6,7 @@ A source is a module with `read(request) -> Dataset`; it is imported when it is 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -14,6 +15,7 @@ import numpy as np
 
 from latentlab.codec import ImageSpec
 from latentlab.data.dataset import Dataset, Request, Skipped, Split
+from latentlab.data.selection import leave_out, pick_rows
 from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.runtime import BATCH
 
@@ -44,6 +46,7 @@ def load_data(
     download: bool = False,
     attributes: str | Path | None = None,
     max_bad: float = 0.01,
+    without: Sequence[str] = (),
     **options: object,
 ) -> Dataset:
     """Load the images of a source.
@@ -58,13 +61,14 @@ def load_data(
         download: whether the network may be asked for what is missing.
         attributes: a CSV of attributes or labels beside a folder of images.
         max_bad: the largest share of unreadable files that is only reported, in 0..1.
+        without: classes and 0/1 attributes whose images are left out, before they are counted.
         options: further options of a source, such as `correlation` of `faces`.
 
     Returns:
         A `Dataset` with at least one image.
 
     Raises:
-        UnknownNameError: when no source has that name.
+        UnknownNameError: when no source has that name, or a name in `without` is no class or attribute.
         UsageError: when a split, count, share or option is not one that the source knows.
         DataError: when the data is missing or cannot be read.
     """
@@ -80,7 +84,8 @@ def load_data(
     request = Request(
         location=location,
         split=split,
-        count=None if count is None else int(count),
+        # Of images that some are left out of, as many as are wanted can be taken only when all are there.
+        count=None if count is None or without else int(count),
         seed=seed,
         image=image,
         root=None if root is None else Path(root).expanduser(),
@@ -92,6 +97,9 @@ def load_data(
     data: Dataset = importlib.import_module(SOURCES[name]).read(request)
     if not len(data):
         raise DataError(f"the {split} split of {source} has no images; ask for --split all")
+    if without:
+        data = leave_out(data, without)
+        data = data.take(pick_rows(len(data), None if count is None else int(count), seed))
     if request.count is not None and len(data) > request.count:
         # A source that draws each split by itself gives as many of each when asked for all.
         data = data.take(np.arange(request.count))

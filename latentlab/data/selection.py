@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from latentlab.errors import unknown_name
+from latentlab.data.dataset import Dataset
+from latentlab.errors import DataError, UsageError, unknown_name
 
 
 def pick_rows(total: int, count: int | None, seed: int) -> np.ndarray:
@@ -35,3 +36,35 @@ def check_options(source: str, given: Mapping[str, object], known: Iterable[str]
     for name in given:
         if name not in names:
             raise unknown_name(f"option of {source}", name, names)
+
+
+def leave_out(data: Dataset, names: Sequence[str]) -> Dataset:
+    """The images that are of none of some classes, and have none of some attributes; the class names stay.
+
+    Images of which it is not known are left out as well.
+
+    Args:
+        data: the images.
+        names: of classes and 0/1 attributes.
+
+    Raises:
+        UsageError: when the names are not a list of texts.
+        UnknownNameError: when a name is no class or attribute.
+        DataError: when an attribute is not 0/1, or no image is left.
+    """
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"without: expected a list of classes and attributes, such as ['7'], got {names!r}")
+    kept = np.ones(len(data), bool)
+    for name in names:
+        if name in data.attributes:
+            values = np.asarray(data.attributes[name])
+            if not np.isin(values[~np.isnan(values)], (0, 1)).all():
+                raise DataError(f"without: expected classes or attributes of 0 and 1, got {name!r}, which has scores")
+            kept &= values == 0
+        elif name in data.classes and data.labels is not None:
+            kept &= (data.labels >= 0) & (data.labels != data.classes.index(name))
+        else:
+            raise unknown_name("class or attribute", name, [*data.attributes, *data.classes])
+    if not kept.any():
+        raise DataError(f"expected images without {', '.join(names)}, got none among {len(data)}")
+    return data.take(np.flatnonzero(kept))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Images that are decoded and compared at once.
 CHUNK = 1_000
+
+Nats = Literal["density", "probability", "pseudo"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,22 @@ class Likelihood:
     def negative_elbo_nats(self) -> np.ndarray:
         """−ELBO = −log p(x|z) + KL(q(z|x) ‖ p(z)), an upper bound on −log p(x), of shape (n,)."""
         return self.reconstruction_nats + self.kl_nats
+
+
+def kind_of_nats(likelihood: str, pixels: np.ndarray) -> Nats:
+    """What −log p(x) is of: only numbers of one kind compare, and those of densities of one range of pixels.
+
+    Grey pixels are no coin tosses: under a Bernoulli they make a pseudo-likelihood, which is neither a probability nor
+    a density.
+
+    Args:
+        likelihood: by its name, such as `bernoulli`.
+        pixels: of the images, uint8, or float32 in [0, 1].
+    """
+    if likelihood != "bernoulli":
+        return "density"
+    top = 255 if pixels.dtype == np.uint8 else 1
+    return "probability" if bool(((pixels == 0) | (pixels == top)).all()) else "pseudo"
 
 
 def mean_square_error(pixels: np.ndarray, latents: np.ndarray, decode: Callable[[np.ndarray], np.ndarray]) -> float:

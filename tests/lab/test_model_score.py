@@ -58,5 +58,67 @@ def test_grey_pixels_under_a_bernoulli_are_marked() -> None:
 def test_without_images_there_is_nothing_to_score(lab: Lab, data: Dataset) -> None:
     with pytest.raises(CapabilityError, match="--data"):
         lab.score_model()
-    with pytest.raises(UsageError, match="at least 1 sample"):
-        lab.score_model(data, samples=0)
+    for options in ({"samples": 0}, {"samples": 10**6}, {"images": 0}):
+        with pytest.raises(UsageError, match=r"expected 1 to 100,000 samples, of at least 1 image"):
+            lab.score_model(data, **options)
+
+
+def test_a_bound_that_is_asked_for_is_not_left_out_in_silence(data: Dataset) -> None:
+    for options in ({"samples": 64}, {"images": 10}):
+        with pytest.raises(CapabilityError, match=r"digits-ae has no posterior and no prior.*'vae' has them"):
+            load("digits-ae", "cpu").score_model(data, **options)
+
+
+def test_pictures_and_dimensions_are_scored_and_the_page_tells_of_them(lab: Lab, data: Dataset, tmp_path: Path) -> None:
+    score = lab.score_model(data, samples=4, images=20)
+    made = lab.decode(lab.encode(data.images))
+    error = ((made - data.images) ** 2).mean(axis=(1, 2, 3), dtype=np.float64)
+    assert score.scores["psnr_db"] == pytest.approx(float(-10 * np.log10(error).mean()), abs=1e-3)
+    assert 0.8 < score.scores["ssim"] < 1
+    # The first images are shown with numbers of their own.
+    assert score.quality.mean_square_error[:5] == pytest.approx(error[:5], rel=1e-4)
+    assert score.collapse is not None and score.collapse.dimensions("active") == list(range(8))
+    assert score.scores["iwae_bias_nats"] > 0 and 0 < score.scores["iwae_doubtful_share"] < 1
+    score.save(tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    for words in ("too high by about", "doubtful images", "images at the prior", "Aggregate posterior against prior"):
+        assert words in page
+
+
+def test_dimensions_that_do_nothing_are_found_with_advice(lab: Lab, data: Dataset, tmp_path: Path) -> None:
+    """Of a copy whose last dimension the encoder leaves at the prior, and whose decoder does not look at the first."""
+    import copy
+    from dataclasses import replace
+
+    import torch
+
+    model = copy.deepcopy(lab.model)
+    with torch.no_grad():
+        for half in (7, 15):
+            model.to_posterior.weight[half] = 0
+            model.to_posterior.bias[half] = 0
+        first = next(layer for layer in model.decoder.modules() if isinstance(layer, torch.nn.Linear))
+        first.weight[:, 0] = 0
+    changed = Lab(replace(lab.run, checkpoint=replace(lab.run.checkpoint, model=model)))
+    score = changed.score_model(data, samples=2, images=10)
+    assert score.collapse is not None
+    assert score.collapse.states == ("ignored", *["active"] * 6, "collapsed")
+    assert (score.scores["collapsed_dimensions"], score.scores["ignored_dimensions"]) == (1, 1)
+    # The advice knows the recipe: it was trained without a warm-up.
+    assert any("collapsed" in note and "objective.warmup_epochs = 10" in note for note in score.notes)
+
+
+def test_information_is_against_the_models_own_prior(lab: Lab, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from latentlab.distributions.mixture import NormalMixture
+
+    plain = lab.score_model(data, samples=2, images=10)
+    mixture = NormalMixture(torch.zeros(2), torch.zeros(2, 8), torch.zeros(2, 8))
+    monkeypatch.setattr(type(lab.model), "prior", lambda self, condition=None: mixture)
+    same = lab.score_model(data, samples=2, images=10)
+    # Two components, both N(0, 1): the same prior by another name.
+    assert same.scores["marginal_kl_nats"] == pytest.approx(plain.scores["marginal_kl_nats"], abs=1e-3)
+    wide = NormalMixture(torch.zeros(2), torch.zeros(2, 8), torch.full((2, 8), 4.0))
+    monkeypatch.setattr(type(lab.model), "prior", lambda self, condition=None: wide)
+    assert lab.score_model(data, samples=2, images=10).scores["marginal_kl_nats"] > plain.scores["marginal_kl_nats"] + 5
