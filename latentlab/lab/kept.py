@@ -40,7 +40,7 @@ def kept_part(lab: Lab, data: Dataset | None = None, *, seed: int = 0) -> Sectio
     shown = slice(SHOWN)
     return kept_section(
         Kept(kept.fills[shown], kept.mean[shown], kept.spread[shown], kept.share),
-        [_name(known, row) for row in rows[shown]],
+        [row_name(known, row) for row in rows[shown]],
         real=None if data is None else data.take(rows[shown]).images,
         pictures=lab.decode(latents[shown]),
         window=None if window is None else window.numpy(),
@@ -58,6 +58,7 @@ def pick_rows(known: Latents, seed: int) -> np.ndarray:
     return order[np.concatenate([first, rest])]
 
 
-def _name(known: Latents, row: int) -> str:
+def row_name(known: Latents, row: int) -> str:
+    """A row of a table as `@row`, with its class where that is known."""
     label = -1 if known.labels is None else int(known.labels[row])
     return f"@{row}" if label < 0 else f"@{row}: {known.classes[label]}"

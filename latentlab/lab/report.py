@@ -13,6 +13,7 @@ from latentlab.errors import CapabilityError
 from latentlab.files import read_json
 from latentlab.lab.card import verdict
 from latentlab.lab.embedding import embedded
+from latentlab.lab.kept import pick_rows
 from latentlab.lab.live import PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save, show
 from latentlab.runs.run import DIRECTIONS, GALLERY, HISTORY, LIVE, METRICS, RECIPE
@@ -96,9 +97,12 @@ def report(
     sections = []
     for title, make in tracked(list(PARTS.items()), "building the report", progress):
         try:
-            sections.append(make(work))
+            section = make(work)
         except CapabilityError as error:
-            sections.append(Section(title.lower(), title, missing=str(error)))
+            section = Section(title.lower(), title, missing=str(error))
+        # What only some families have is no part of the reports of others.
+        if section is not None:
+            sections.append(section)
     return Report(
         origin=lab.origin("report", seed, data=None if data is None else data.source),
         parts=sections,
@@ -119,6 +123,7 @@ class _Work:
     decoder: PageDecoder
     images: np.ndarray = field(default_factory=lambda: np.zeros((0, 1, 1, 1), np.float32))
     attributes: Any = None
+    dimensions_told: bool = False
 
     @property
     def pictured(self) -> bool:
@@ -161,8 +166,12 @@ def _morphs(work: _Work) -> Section:
 
     lab = embedded(work.lab)
     ends = [_ends(lab, work.data)] if len(lab.names(work.data)) >= 2 else []
-    if work.lab.probabilistic or work.lab.gallery is not None:
+    if work.lab.probabilistic:
         ends.append(("random", "random"))
+    elif work.pictured:
+        # Without a prior nothing can be drawn: two images take its place.
+        rows = pick_rows(work.lab.known(work.data), work.seed)[:2]
+        ends += [(f"@{rows[0]}", f"@{rows[-1]}")]
     if not ends:
         return work.lacking("Morphs")
     walks = [(pair, work.lab.morph(*pair, data=work.data, seed=work.seed)) for pair in ends]
@@ -191,6 +200,41 @@ def _samples(work: _Work) -> Section:
     return found.sections()[0]
 
 
+def _posterior(work: _Work) -> Section:
+    from latentlab.lab.posterior import posterior_part
+
+    # A family without a posterior says so, whether there are images or not.
+    if work.lab.probabilistic and not work.pictured:
+        return work.lacking("Posterior")
+    found = posterior_part(work.lab, work.data, seed=work.seed)
+    work.dimensions_told = True
+    return found
+
+
+def _levels(work: _Work) -> Section | None:
+    from latentlab.lab.level import levels_part
+
+    if not _hierarchical(work.lab):
+        return None
+    return levels_part(work.lab, work.data, seed=work.seed) if work.pictured else work.lacking("Levels")
+
+
+def _codes(work: _Work) -> Section | None:
+    from latentlab.lab.codebook import codebook_part
+
+    if work.lab.latent.continuous:
+        return None
+    return codebook_part(work.lab, work.data) if work.pictured else work.lacking("Codes")
+
+
+def _fills(work: _Work) -> Section | None:
+    from latentlab.lab.kept import kept_part
+
+    if not hasattr(work.lab.codec, "fill"):
+        return None
+    return kept_part(work.lab, work.data, seed=work.seed) if work.pictured else work.lacking("Fills")
+
+
 def _training(work: _Work) -> Section:
     from latentlab.report.page import Section
     from latentlab.report.sections.training import training_section
@@ -206,7 +250,9 @@ def _likelihood(work: _Work) -> Section:
     test = work.lab.metrics.get("test")
     if not test:
         return Section("likelihood", "Likelihood", missing=f"No scores: {WITH_RUN}.")
-    return likelihood_section(test, _warnings(work.lab))
+    # What each dimension costs stands once on the page, beside what it does.
+    told = ("kl_dimensions_nats",) if work.dimensions_told else ()
+    return likelihood_section({name: value for name, value in test.items() if name not in told}, _warnings(work.lab))
 
 
 def _provenance(work: _Work) -> Section:
@@ -237,10 +283,20 @@ PARTS: dict[str, Callable[[_Work], Any]] = {
     "Attributes": _attributes,
     "Reconstructions": _reconstructions,
     "Samples": _samples,
+    "Posterior": _posterior,
+    "Levels": _levels,
+    "Codes": _codes,
+    "Fills": _fills,
     "Training": _training,
     "Likelihood": _likelihood,
     "Provenance": _provenance,
 }
+
+
+def _hierarchical(lab: Lab) -> bool:
+    from latentlab.distributions.top_down import TopDownPrior
+
+    return lab.probabilistic and isinstance(lab.codec.prior(), TopDownPrior)
 
 
 def _attributes_of(work: _Work) -> Any:

@@ -126,7 +126,7 @@ def example(codec: Any, rows: int) -> tuple[Tensor, ...]:
 
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(rows, codec.latent.size, generator=generator)
-    if codec.condition is None:
+    if codec.condition is None or codec.condition.block:
         return (z,)
     number = len(codec.condition.names)
     if codec.condition.kind == "class":
@@ -204,7 +204,7 @@ def _lower(exported: Any, codec: Any) -> Program:
 
 def _inputs(codec: Any) -> list[dict[str, Any]]:
     inputs: list[dict[str, Any]] = [{"slot": 0, "name": "z", "size": codec.latent.size}]
-    if codec.condition is not None:
+    if codec.condition is not None and not codec.condition.block:
         size = len(codec.condition.names)
         inputs.append({"slot": 1, "name": "condition", "kind": codec.condition.kind, "size": size})
     return inputs

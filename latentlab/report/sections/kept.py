@@ -69,7 +69,7 @@ def kept_section(
     html = [
         scores({"variance of pixels that the code decides": f"{number(round(100 * kept.share, 1))} %"}),
         picture_table(columns, rows, "Fills", apart=len(known)),
-        *([] if window is None else [_window(window)]),
+        *([] if window is None else [Markup("<h3>What a pixel sees</h3>"), _window(window)]),
         note_list(told),
     ]
     return Section("fills", "Fills", Markup().join(html), SUMMARY)

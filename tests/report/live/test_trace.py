@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.checkpoints import read_checkpoint
-from latentlab.codec import ConditionSpec, ImageSpec
+from latentlab.codec import ImageSpec
 from latentlab.distributions import LIKELIHOODS
 from latentlab.errors import CapabilityError
 from latentlab.models import MODELS
@@ -76,7 +76,7 @@ IMAGES = [ImageSpec(1, 7, 5), ImageSpec(3, 9, 6)]
 NETWORK_LIST = [case for name in NETWORKS for case in NETWORK_CASES[name]]
 PRODUCT = list(itertools.product(MODELS, NETWORK_LIST, OBSERVATIONS))
 # Others may be refused, but by name.
-EXPORTED = {"vae", "autoencoder", "pca", "hierarchical"}
+EXPORTED = {"vae", "autoencoder", "pca", "hierarchical", "conditional"}
 
 
 def model_of(family: str, network: Any, observation: Observation) -> Any:
@@ -88,7 +88,7 @@ def model_of(family: str, network: Any, observation: Observation) -> Any:
     if several and steps + (network.kind != "mlp") < 2:
         pytest.skip("a network with too few steps for levels")
     wanted: dict[str, Any] = {"latent": (3, 2) if several else 3, "network": network, "likelihood": observation}
-    wanted["condition"] = ConditionSpec(("a", "b", "c"))
+    wanted["classes"] = ("a", "b", "c")
     given = {key: value for key, value in wanted.items() if key in known}
     if "network" in known and not isinstance(known["network"].default_factory(), tuple(NETWORKS.values())):
         del given["network"]
