@@ -23,12 +23,20 @@ class Batches:
         seed: of the order.
         device: where batches are wanted.
         channels_last: whether they are wanted in that memory format.
+        conditions: what a conditional model is told of each, of shape (n, k); None for others.
     """
 
     def __init__(
-        self, pixels: np.ndarray, size: int, seed: int, device: torch.device, channels_last: bool = False
+        self,
+        pixels: np.ndarray,
+        size: int,
+        seed: int,
+        device: torch.device,
+        channels_last: bool = False,
+        conditions: np.ndarray | None = None,
     ) -> None:
         self.pixels = as_tensor(np.ascontiguousarray(pixels))
+        self.told = None if conditions is None else as_tensor(np.ascontiguousarray(conditions))
         self.size = min(size, len(pixels))
         self.seed = seed
         self.device = device
@@ -39,12 +47,11 @@ class Batches:
         whole, rest = divmod(len(self.pixels), self.size)
         return whole + (rest >= self.size / 2)
 
-    def epoch(self, number: int, start: int = 0) -> Iterator[Tensor]:
-        """The batches of one epoch from batch `start` on, as float32 in [0, 1]."""
+    def rows(self, number: int, start: int = 0) -> Iterator[Tensor]:
+        """The rows of the batches of one epoch, from batch `start` on."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.pixels))
         for batch in range(start, len(self)):
-            rows = torch.from_numpy(order[batch * self.size : (batch + 1) * self.size])
-            yield self.images(rows)
+            yield torch.from_numpy(order[batch * self.size : (batch + 1) * self.size])
 
     def images(self, rows: Tensor) -> Tensor:
         """The given rows as float32 in [0, 1], on the device."""
@@ -52,3 +59,7 @@ class Batches:
         if batch.dtype == torch.uint8:
             batch = batch.float().div_(255)
         return batch.contiguous(memory_format=self.format)
+
+    def conditions(self, rows: Tensor) -> Tensor | None:
+        """What a conditional model is told of the given rows, on the device; None for other models."""
+        return None if self.told is None else self.told[rows].to(self.device, non_blocking=True)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from latentlab.checkpoints import write_checkpoint
-from latentlab.errors import LatentlabError, TrainingError
-from latentlab.models import Model
+from latentlab.errors import DataError, LatentlabError, TrainingError
+from latentlab.models import Conditional, Model
 from latentlab.runtime import Progress, as_tensor, silent, torch_generator
 from latentlab.training.batch import Batches
 from latentlab.training.history import read_history, write_history
@@ -35,6 +35,9 @@ HISTORY = "history.jsonl"
 # On a GPU every look at a loss waits for the device, so that losses are looked at in groups.
 CHECK_EVERY = {"cpu": 1}
 CHECK_EVERY_ELSEWHERE = 50
+
+# What is told of training and of validation images, of shape (n, k) each.
+Conditions = tuple[np.ndarray, np.ndarray]
 
 # What a closed form is computed in, whatever the device.
 FITTED_IN = "float64"
@@ -63,6 +66,7 @@ def train(
     *,
     device: torch.device,
     about: Mapping[str, Any],
+    conditions: Conditions | None = None,
     resume: bool = False,
     progress: Progress = silent,
 ) -> Trained:
@@ -80,6 +84,7 @@ def train(
         folder: where files go; it exists.
         device: where to train.
         about: goes into the checkpoint's header.
+        conditions: what a conditional model is told of each training and validation image; None for others.
         resume: go on from the state in `folder`.
         progress: told of every step.
 
@@ -87,11 +92,17 @@ def train(
         Interrupted: after Ctrl-C, once everything is saved.
         TrainingError: when a loss is not finite; the files of the last good epoch stay.
         FileFormatError: when there is nothing to resume, or it does not fit.
+        DataError: when a conditional model is told nothing.
     """
     convolutions = recipe.model.convolutions
     recipe = _told_of(len(pixels), recipe)
     torch.manual_seed(recipe.seed)
     model = recipe.model.build().to(device)
+    told, told_held_out = conditions or (None, None)
+    if isinstance(model, Conditional):
+        if told is None:
+            raise DataError("expected a condition of each image to train a conditional model on, got none; give labels")
+        model.count_conditions(as_tensor(told))
     if hasattr(model, "fit"):
         return _fit(recipe, model, pixels, validation, folder, device, about, progress)
     if convolutions:
@@ -102,9 +113,9 @@ def train(
     )
     position = read_state(folder / STATE, model, optimizer) if resume else Position()
     history = read_history(folder / HISTORY)[: position.epoch] if resume else []
-    batches = Batches(pixels, settings.batch, recipe.seed, device, channels_last=convolutions)
+    batches = Batches(pixels, settings.batch, recipe.seed, device, convolutions, told)
     steps = settings.epochs * len(batches)
-    precision = pick_precision(settings.precision, device, convolutions)
+    precision = pick_precision(settings.precision, device, model)
     check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
     started = time.perf_counter() - position.seconds
 
@@ -112,12 +123,13 @@ def train(
         while position.epoch < settings.epochs:
             model.train()
             pending: list[dict[str, Tensor]] = []
-            for x in batches.epoch(position.epoch, position.batch):
+            for rows in batches.rows(position.epoch, position.batch):
+                x, condition = batches.images(rows), batches.conditions(rows)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(settings, position.step, steps)
                 generator = torch_generator(_step_seed(recipe.seed, position.step))
                 with autocast(precision, device):
-                    terms = model.terms(x, generator=generator, seen=recipe.objective.seen(x, generator))
+                    terms = model.terms(x, condition, generator, seen=recipe.objective.seen(x, generator))
                 loss = recipe.objective(terms, position.step / len(batches))
                 total = loss.total.mean()
                 optimizer.zero_grad(set_to_none=True)
@@ -146,7 +158,7 @@ def train(
             epoch: dict[str, float] = {"epoch": position.epoch + 1, "step": position.step}
             epoch |= {name: value / position.batch for name, value in position.sums.items()}
             if len(validation):
-                held_out = evaluate(recipe, model, validation, device)
+                held_out = evaluate(recipe, model, validation, device, told_held_out)
                 epoch |= {f"validation_{name}": value for name, value in held_out.items()}
                 _check_losses({k: v for k, v in epoch.items() if k.startswith("validation_")}, position.step, settings)
             epoch |= {"learning_rate": learning_rate(settings, position.step - 1, steps), "seconds": position.seconds}
@@ -207,15 +219,18 @@ def learning_rate(settings: TrainingRecipe, step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def evaluate(recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.device) -> dict[str, float]:
+def evaluate(
+    recipe: Recipe, model: Model, pixels: np.ndarray, device: torch.device, conditions: np.ndarray | None = None
+) -> dict[str, float]:
     """The mean loss and parts on images, in nats, at the full weight of every term; noise from the recipe's seed."""
     model.eval()
     generator = torch_generator(recipe.seed)
-    batches = Batches(pixels, 500, recipe.seed, device, channels_last=recipe.model.convolutions)
+    batches = Batches(pixels, 500, recipe.seed, device, recipe.model.convolutions, conditions)
     sums: dict[str, float] = {}
     for rows in torch.arange(len(pixels)).split(500):
         x = batches.images(rows)
-        terms = model.terms(x, generator=generator, seen=recipe.objective.seen(x, generator))
+        seen = recipe.objective.seen(x, generator)
+        terms = model.terms(x, batches.conditions(rows), generator, seen=seen)
         loss = recipe.objective(terms, math.inf)
         for name, values in {"loss": loss.total, **loss.parts}.items():
             sums[name] = sums.get(name, 0.0) + float(values.double().sum())

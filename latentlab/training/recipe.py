@@ -12,7 +12,7 @@ from typing import Any, Literal
 from latentlab import schema
 from latentlab.codec import ImageSpec
 from latentlab.errors import FileFormatError, LatentlabError, UsageError
-from latentlab.models import ModelConfig
+from latentlab.models import ConditionalConfig, ModelConfig
 from latentlab.objectives import ELBO, Objective
 
 # A recipe's size has to end somewhere: a typing slip in an exponent should not allocate a machine's memory.
@@ -79,7 +79,7 @@ class TrainingRecipe:
         warmup_steps: steps over which the learning rate rises linearly from 0.
         weight_decay: decoupled (AdamW).
         clip: the largest gradient norm, 0 for no bound.
-        precision: `auto` takes bfloat16 for convolutions where the processor has units for it.
+        precision: `auto` takes bfloat16 for convolutions and wide layers where the processor has units for it.
     """
 
     epochs: int = 20
@@ -120,9 +120,16 @@ class Recipe:
         if not 0 <= self.seed < 2**31:
             raise ValueError(f"seed: expected 0 to 2147483647, got {self.seed}")
 
-    def for_images(self, image: ImageSpec) -> Recipe:
-        """The same recipe with its model made for these images."""
-        return dataclasses.replace(self, model=dataclasses.replace(self.model, image=image))
+    def for_images(self, image: ImageSpec, classes: tuple[str, ...] = ()) -> Recipe:
+        """The same recipe with its model made for these images, and for their classes where it is told of them.
+
+        Raises:
+            ValueError: when the model cannot be made for them.
+        """
+        model = dataclasses.replace(self.model, image=image)
+        if isinstance(model, ConditionalConfig) and model.condition == "class":
+            model = dataclasses.replace(model, classes=classes)
+        return dataclasses.replace(self, model=model)
 
 
 # The images are known when the data are; until then the model stands for the smallest that all networks take.
@@ -158,6 +165,8 @@ def build_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     if isinstance(model, Mapping):
         if "image" in model:
             problems.append("model.image: unknown key; size and channels stand under [data]")
+        if "classes" in model:
+            problems.append("model.classes: unknown key; the classes come with the images")
         table = {**table, "model": {**model, "image": UNKNOWN_IMAGE}}
     recipe, found = schema.read(Recipe, table)
     problems += found
@@ -169,7 +178,8 @@ def build_recipe(table: Mapping[str, Any], where: str) -> Recipe:
 def recipe_table(recipe: Recipe) -> dict[str, Any]:
     """The plain mapping that `build_recipe` makes the recipe from."""
     table = schema.plain(recipe)
-    del table["model"]["image"]
+    for known_with_the_data in ("image", "classes"):
+        table["model"].pop(known_with_the_data, None)
     return table
 
 

@@ -46,7 +46,7 @@ def bare(table: dict[str, object], pixels: np.ndarray) -> float:
     if recipe.model.network.kind != "mlp":
         model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, fused=True)
-    precision = pick_precision("auto", CPU, recipe.model.network)
+    precision = pick_precision("auto", CPU, model)
     started = time.perf_counter()
     images = torch.from_numpy(pixels).float() / 255
     order = torch.randperm(len(images))

@@ -17,7 +17,7 @@ def numbered(count: int) -> np.ndarray:
 
 
 def numbers(batches: Batches, epoch: int, start: int = 0) -> list[list[int]]:
-    return [(255 * batch).round().int().flatten().tolist() for batch in batches.epoch(epoch, start)]
+    return [(255 * batches.images(rows)).round().int().flatten().tolist() for rows in batches.rows(epoch, start)]
 
 
 @pytest.mark.parametrize(("count", "size", "sizes"), [(8, 4, [4, 4]), (9, 4, [4, 4]), (10, 4, [4, 4, 2]), (3, 9, [3])])

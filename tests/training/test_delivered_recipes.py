@@ -12,6 +12,7 @@ import torch
 
 from latentlab.checkpoints import read_checkpoint
 from latentlab.codec import ImageSpec
+from latentlab.models import ConditionalConfig
 from latentlab.objectives import ELBO, Reconstruction, TotalCorrelation
 from latentlab.training import CHECKPOINT, build_recipe, read_recipe, recipe_table, train
 
@@ -23,12 +24,13 @@ IMAGES = {
     "mnist": ImageSpec(1, 28, 28),
     "celeba": ImageSpec(3, 64, 64),
 }
+CLASSES = tuple("0123456789")
 
 
 def test_the_recipes_that_were_promised_are_there():
     promised = {"mnist-vae", "mnist-2d", "mnist-tutorial", "faces-vae", "digits-vae", "digits-ae", "celeba-vae"}
     promised |= {"digits-pca", "mnist-pca", "mnist-deep-autoencoder"}
-    promised |= {"digits-sparse", "digits-denoising", "digits-beta", "digits-tc"}
+    promised |= {"digits-sparse", "digits-denoising", "digits-beta", "digits-tc", "digits-conditional"}
     assert promised <= {path.stem for path in RECIPES}
 
 
@@ -42,11 +44,15 @@ def test_a_recipe_is_built_and_takes_two_steps(path: Path, tmp_path: Path):
     assert not isinstance(recipe.objective, wrong)
     image = recipe.data.image or IMAGES[recipe.data.source]
     short = dataclasses.replace(recipe.training, epochs=1, batch=2)
-    recipe = dataclasses.replace(recipe.for_images(image), training=short)
+    recipe = dataclasses.replace(recipe.for_images(image, CLASSES), training=short)
     pixels = np.random.default_rng(0).integers(0, 256, (4, *image.shape), dtype=np.uint8)
     steps: list[int] = []
+    told = None
+    if isinstance(recipe.model, ConditionalConfig):
+        told = np.eye(4, len(recipe.model.names), dtype=np.float32)
     trained = train(
         recipe, pixels, pixels[:0], tmp_path, device=torch.device("cpu"), about={},
+        conditions=None if told is None else (told, told[:0]),
         progress=lambda task, done, total, note="": steps.append(done),
     )  # fmt: skip
     model = read_checkpoint(tmp_path / CHECKPOINT).model
