@@ -137,10 +137,14 @@ class LatentSpec:
 
 @dataclass(frozen=True)
 class ConditionSpec:
-    """What a conditional model must be told beside the latent: one of some classes, or attribute values."""
+    """What a conditional model is told: one of some classes, or attribute values.
+
+    `block` names the block of the latent that carries it; without one it has to be told beside the latent.
+    """
 
     names: tuple[str, ...]
     kind: Literal["class", "attributes"] = "class"
+    block: str = ""
 
 
 @dataclass(frozen=True)

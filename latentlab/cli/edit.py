@@ -27,7 +27,9 @@ def edit(
     images: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="IMAGE", help="Image files; else images of the data or the gallery.", show_default=False
+            metavar="IMAGE",
+            help="Image files, with --condition also @12 (a row); else images of the data or the gallery.",
+            show_default=False,
         ),
     ] = None,
     attr: Annotated[
@@ -71,6 +73,15 @@ def edit(
             metavar="NAMES", help="Attributes that stay as they are, with commas between them.", show_default=False
         ),
     ] = None,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="For conditional models, instead of all these: keep the rest and make it a 7, smile, not smile, or "
+            "all in turn; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     directions: option.Directions = None,
     count: Annotated[int, typer.Option(metavar="N", min=1, help="How many images, where no files are given.")] = 8,
     model: option.Model = None,
@@ -89,12 +100,28 @@ def edit(
 ) -> None:
     """Change attributes of images.
 
-    z' = z + αv, where α = 1 is the gap between the means with and without the attribute.
+    z' = z + αv, where α = 1 is the gap between the means with and without the attribute. With --condition a conditional
+    model keeps z and is told something else.
     """
-    from latentlab.cli.input import open_with_directions, read_data, require
+    from latentlab.cli.input import open_lab, open_with_directions, read_data, require
     from latentlab.cli.output import Output, check_folder
     from latentlab.latents.name import match_name
 
+    if condition:
+        moved: dict[str, object] = {"attr": attr, "alpha": alpha, "set": level, "keep": keep, "directions": directions}
+        moved |= {"target": target, "unit": None if unit is Unit.GAP else unit}
+        both = [name for name, value in moved.items() if value is not None]
+        require(not both, f"expected either --condition or --{''.join(both[:1])}, got both; do one after the other")
+        check_folder(out)
+        output = Output(quiet, as_json, open_page)
+        lab = open_lab(output, model, device, source=data)
+        labelled = read_data(
+            output, data, lab, root=root, split=split, count=max(option.ENOUGH, count), seed=seed,
+            download=download, attributes=attributes, max_bad=max_bad,
+        )  # fmt: skip
+        ends = [str(image) for image in images] if images else None
+        output.result(lab.swap(ends, condition, data=labelled, count=count, seed=seed), out)
+        return
     levels = read_levels(level or [])
     require((unit is Unit.TARGET) == (target is not None), "expected --unit target and --target P together, got one")
     if target is not None:

@@ -26,6 +26,14 @@ def sample(
     source: Annotated[
         Source, typer.Option("--from", help="The prior, or the posteriors of gallery images.")
     ] = Source.PRIOR,
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For conditional models: what all of them shall be, such as 7, or 'smile, not hat'; else it is drawn.",
+            show_default=False,
+        ),
+    ] = None,
     to: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Write single files 000000.png, … there instead.", show_default=False),
@@ -49,7 +57,7 @@ def sample(
     check_folder(to or out)
     output = Output(quiet, as_json, open_page)
     lab = open_lab(output, model, device)
-    result = lab.sample(count, temperature=temperature, source=source.value, seed=seed)
+    result = lab.sample(count, temperature=temperature, source=source.value, condition=condition, seed=seed)
     if to is None:
         output.result(result, out)
     else:

@@ -42,12 +42,16 @@ class Samples:
     @property
     def name(self) -> str:
         """The folder that suits it."""
-        return folder_name("sample", self.origin.model)
+        return folder_name("sample", self.origin.model, *self._told())
 
     @property
     def title(self) -> str:
         """The heading of its page."""
-        return f"Samples of {self.origin.model}"
+        return " · ".join([f"Samples of {self.origin.model}", *self._told()])
+
+    def _told(self) -> list[str]:
+        """What all of them were told to be."""
+        return [str(self.origin.inputs["condition"])] if "condition" in self.origin.inputs else []
 
     def strip(self) -> np.ndarray:
         """The first of them."""
@@ -68,7 +72,15 @@ class Samples:
         return [write_bytes(Path(folder) / f"{i:06d}.png", png_bytes(image)) for i, image in enumerate(self.images)]
 
 
-def sample(lab: Lab, count: int = 64, *, temperature: float = 1.0, source: str = "prior", seed: int = 0) -> Samples:
+def sample(
+    lab: Lab,
+    count: int = 64,
+    *,
+    temperature: float = 1.0,
+    source: str = "prior",
+    condition: str | None = None,
+    seed: int = 0,
+) -> Samples:
     """Draw latents and decode them.
 
     Args:
@@ -77,18 +89,25 @@ def sample(lab: Lab, count: int = 64, *, temperature: float = 1.0, source: str =
         temperature: scales the deviation of a draw from its mean; below 1 is safer, above 1 stranger. Codes are drawn
             with probability p^(1/temperature), one after the other.
         source: `prior`, or `aggregate`: the posterior of a random gallery image.
+        condition: of a conditional model: what all of them shall be, such as `7` or `smile, not hat`; None draws it.
         seed: of the draws.
 
     Raises:
-        CapabilityError: when the model has no prior, or no gallery for the aggregate posterior.
-        UsageError: when a number is out of its range.
+        CapabilityError: when the model has no prior, no gallery for the aggregate posterior, or no condition.
+        UsageError: when a number is out of its range, or several conditions are given.
+        UnknownNameError: for a condition that the model does not know.
     """
     latents = draw_latents(lab, count, temperature, source, seed)
+    told = {} if condition is None else {"condition": condition}
+    if condition is not None:
+        from latentlab.lab.wish import put_condition, read_wish
+
+        latents = put_condition(lab, latents, read_wish(lab, condition))
     return Samples(
-        origin=lab.origin("sample", seed, count=count, temperature=temperature, source=source),
+        origin=lab.origin("sample", seed, count=count, temperature=temperature, source=source, **told),
         images=lab.decode(latents),
         latents=latents,
-        scores={"count": count, "temperature": temperature, "from": source},
+        scores={"count": count, "temperature": temperature, "from": source, **told},
         notes=_notes(lab, latents, source),
     )
 
@@ -102,6 +121,8 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
     if not (np.isfinite(temperature) and temperature >= 0):
         raise UsageError(f"expected a temperature of 0 or more, got {temperature}")
     rng = np.random.default_rng(seed)
+    spec = getattr(lab.codec, "condition", None)
+    told = None if spec is None else lab.latent.slices().get(spec.block)
     if source == "aggregate":
         known = lab.known()
         rows = rng.integers(len(known), size=count)
@@ -112,7 +133,11 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
         deviation = 0.0 if known.logvar is None else np.exp(0.5 * known.logvar[rows])
         noise = rng.standard_normal((count, lab.latent.size)).astype(np.float32)
         drawn = known.mean[rows] + deviation * noise
-        return (lab.center + temperature * (drawn - lab.center)).astype(np.float32)
+        away = (lab.center + temperature * (drawn - lab.center)).astype(np.float32)
+        if told is not None:
+            # A condition is what it is: half of a 7 is no digit.
+            away[:, told] = drawn[:, told]
+        return away
     if not lab.probabilistic:
         raise CapabilityError(
             f"{lab.name} is of the family {lab.codec.config.family!r}, which has no prior to sample from; "
@@ -122,7 +147,7 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
 
     prior: Any = lab.codec.prior()
     generator = torch_generator(seed)
-    if not lab.latent.continuous:
+    if not lab.latent.continuous or told is not None:
         return prior.sample(count, generator, temperature).cpu().numpy()
     return temperature * prior.sample(count, generator).cpu().numpy()
 

@@ -1,14 +1,17 @@
 """The families of models, one file each with its configuration beside it."""
 
 from latentlab.models.autoencoder import Autoencoder, AutoencoderConfig
+from latentlab.models.conditional import Conditional, ConditionalConfig
 from latentlab.models.hierarchical import Hierarchical, HierarchicalConfig
 from latentlab.models.lossy import Lossy, LossyConfig
 from latentlab.models.pca import PCA, PCAConfig
 from latentlab.models.vae import VAE, VAEConfig
 from latentlab.models.vq import VQ, VQConfig
 
-ModelConfig = VAEConfig | AutoencoderConfig | PCAConfig | LossyConfig | HierarchicalConfig | VQConfig
-Model = VAE | Autoencoder | PCA | Lossy | Hierarchical | VQ
+ModelConfig = (
+    VAEConfig | AutoencoderConfig | PCAConfig | LossyConfig | HierarchicalConfig | VQConfig | ConditionalConfig
+)
+Model = VAE | Autoencoder | PCA | Lossy | Hierarchical | VQ | Conditional
 
 MODELS = {
     "vae": VAEConfig,
@@ -17,6 +20,7 @@ MODELS = {
     "lossy": LossyConfig,
     "hierarchical": HierarchicalConfig,
     "vq": VQConfig,
+    "conditional": ConditionalConfig,
 }
 
 __all__ = [
@@ -26,6 +30,8 @@ __all__ = [
     "VQ",
     "Autoencoder",
     "AutoencoderConfig",
+    "Conditional",
+    "ConditionalConfig",
     "Hierarchical",
     "HierarchicalConfig",
     "Lossy",

@@ -14,9 +14,10 @@ from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import write_directions
 from latentlab.errors import CapabilityError, DataError
 from latentlab.evaluation.code_usage import latent_usage
+from latentlab.evaluation.condition import score_condition
 from latentlab.evaluation.edits import score_edits
 from latentlab.evaluation.identity import cycle_errors, latent_spread
-from latentlab.evaluation.likelihood import mean_square_error, score_likelihood
+from latentlab.evaluation.likelihood import kind_of_nats, mean_square_error, score_likelihood
 from latentlab.files import write_json
 from latentlab.latents.embedding import embed_latents
 from latentlab.latents.encode import codec_has_posterior, decode_latents, encode_dataset, encode_images
@@ -67,7 +68,8 @@ def describe(
     known = encode_dataset(model, _some(train, MOST_FOR_DIRECTIONS, seed), progress)
     # An image has an attribute by the scores that its direction was found with, whichever table it is in.
     unseen = encode_dataset(model, test, progress).with_thresholds(known)
-    samples = 1 if unseen.logvar is None else POSTERIOR_SAMPLES
+    # One draw of a model of codes, or of one without a posterior, is like the next.
+    samples = POSTERIOR_SAMPLES if posterior and model.latent.continuous else 1
     scores = score_likelihood(model, test.pixels, samples=samples, seed=seed, progress=progress)
     # Images without labels or attributes: a model to map and sample, with no names to move along.
     # A model of codes has none either: nothing moves along the numbers of codes.
@@ -88,6 +90,7 @@ def describe(
             "reconstruction_nats": reconstruction,
             "mean_square_error": mean_square_error(test.pixels, unseen.mean, partial(decode_latents, model)),
             **latent_usage(model.latent, unseen.mean),
+            **score_condition(model, unseen),
             "latent_size": int(model.latent.size),
             "cycle_error_quantiles": {str(q): float(np.quantile(cycles, q)) for q in QUANTILES},
             "loss_quantiles": {str(q): float(np.quantile(spread, q)) for q in QUANTILES if len(spread)},
@@ -105,8 +108,7 @@ def describe(
             "bits_per_dim": bound / np.log(2) / model.image.size,
             "kl_nats": float(scores.kl_nats.mean()),
             "kl_dimensions_nats": [] if scores.kl_dimensions is None else [float(k) for k in scores.kl_dimensions],
-            # Grey pixels are no coin tosses: such numbers compare with each other, not with those of densities.
-            "pseudo_likelihood": model.config.likelihood.kind == "bernoulli",
+            "pseudo_likelihood": kind_of_nats(model.config.likelihood.kind, test.pixels) == "pseudo",
         }
     data = {
         "source": train.source,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from latentlab.data import load_data
+from latentlab.data.condition import read_conditions
 from latentlab.data.dataset import Dataset
 from latentlab.errors import DataError, LatentlabError
 from latentlab.files import cannot_write, read_json, write_json
@@ -18,7 +20,6 @@ from latentlab.runs.run import CHECKPOINT, HISTORY, METRICS, RECIPE
 from latentlab.runtime import Progress, pick_device, silent
 
 if TYPE_CHECKING:
-    from latentlab.codec import ImageSpec
     from latentlab.training import Recipe
 
 # Training keeps each weight four times (itself, its gradient, two moments): 16 GB at most.
@@ -82,7 +83,8 @@ def train_recipe(
     )
     test = load_data(source, split="test", image=everything.image, **request, **options)
     fit, held_out = _hold_out(everything, recipe.data.validation, recipe.seed)
-    recipe = _fitted(recipe, everything.image, recipe_path)
+    conditions = _conditions(recipe, fit, held_out)
+    recipe = _fitted(recipe, everything, recipe_path)
     images = fingerprint(fit)
     if resume and (folder / LAST).is_file():
         begun = read_checkpoint(folder / LAST).about.get("data", {}).get("fingerprint")
@@ -102,7 +104,15 @@ def train_recipe(
         "versions": versions(),
     }
     trained = train(
-        recipe, fit.pixels, held_out.pixels, folder, device=where, about=about, resume=resume, progress=progress
+        recipe,
+        fit.pixels,
+        held_out.pixels,
+        folder,
+        device=where,
+        about=about,
+        conditions=conditions,
+        resume=resume,
+        progress=progress,
     )
     describe(
         folder,
@@ -135,13 +145,23 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in ("latentlab", "torch", "numpy")}
 
 
-def _fitted(recipe: Recipe, image: ImageSpec, path: Path) -> Recipe:
+def _conditions(recipe: Recipe, fit: Dataset, held_out: Dataset) -> tuple[np.ndarray, np.ndarray] | None:
+    """What a conditional model is told of training and validation images; None for others."""
+    from latentlab.models import ConditionalConfig
+
+    if not isinstance(recipe.model, ConditionalConfig):
+        return None
+    condition = replace(recipe.model.spec, names=recipe.model.names or fit.classes)
+    return read_conditions(fit, condition), read_conditions(held_out, condition)
+
+
+def _fitted(recipe: Recipe, data: Dataset, path: Path) -> Recipe:
     """The recipe for these images; what its networks cannot take has to show before a folder is made."""
     import torch
 
     # Without memory: a slip in a width should be a message, not an allocation.
     try:
-        recipe = recipe.for_images(image)
+        recipe = recipe.for_images(data.image, data.classes)
         with torch.device("meta"):
             weights = sum(weight.numel() for weight in recipe.model.build().parameters())
     except ValueError as error:

@@ -321,8 +321,9 @@ def models() -> dict[str, nn.Module]:
         network = NETWORKS[kind](**sizes[kind], activation=activation)
         observe = Observation(likelihood)
         image = (grey, colour)[number % 2]
-        latent = (4, 2) if family == "hierarchical" else 6
-        config = MODELS[family](image=image, latent=latent, network=network, likelihood=observe)
+        own = {"hierarchical": {"latent": (4, 2)}, "conditional": {"latent": 6, "classes": ("a", "b", "c")}}
+        options = own.get(family, {"latent": 6})
+        config = MODELS[family](image=image, network=network, likelihood=observe, **options)
         found[f"{family} {kind} {likelihood} {activation}"] = loud(config.build().eval())
     found["pca"] = loud(MODELS["pca"](image=grey, latent=6).build().eval())
     codes = MODELS["vq"](image=colour, codes=9, dimension=5, network=Grid(channels=(12, 20), blocks=1)).build().eval()

@@ -28,6 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "autoencoder": {"latent": 2, "network": MLP(hidden=(5,))},
     "pca": {"latent": 2},
     "hierarchical": {"latent": (1, 1), "network": MLP(hidden=(5, 4))},
+    "conditional": {"latent": 2, "network": MLP(hidden=(5,)), "classes": ("a", "b"), "head": 5},
     "lossy": {"latent": 2, "network": MLP(hidden=(5,)), "raster": Raster(kernel=3, inner=1, blocks=1, channels=2)},
     "vq": {"codes": 7, "dimension": 2, "network": Grid(channels=(3,), blocks=1), "prior": Autoregressive(8, 1, 2)},
 }
@@ -76,7 +77,8 @@ def test_a_table_keeps_what_is_known(model: Any, pixels: np.ndarray):
     np.testing.assert_array_equal(latents.labels, data.labels)
     np.testing.assert_array_equal(latents.attributes["smile"], data.attributes["smile"])
     assert codec_has_posterior(model) == (model.config.family != "autoencoder")
-    assert (latents.logvar is not None) == (codec_has_posterior(model) and model.latent.continuous)
+    # Of codes, and of a class, no variance says how sure the encoder is.
+    assert (latents.logvar is None) == (model.config.family in ("autoencoder", "vq", "conditional"))
     x = torch.from_numpy(data.images)
     with torch.no_grad():
         loss = -model.likelihood(torch.from_numpy(latents.mean)).log_prob(x)

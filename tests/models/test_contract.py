@@ -81,6 +81,10 @@ def of_family(family: str, image: ImageSpec) -> list[Case]:
                 },
             )
         ],
+        "conditional": [
+            ("class", {**small, "latent": LATENT - 2, "classes": ("a", "b"), "head": 5}),
+            ("attributes", {**small, "latent": LATENT - 2, "condition": ("a", "b"), "head": 5}),
+        ],
         "vq": [
             (
                 "grid",
@@ -103,6 +107,8 @@ CASES = [case for family, image in itertools.product(MODELS, IMAGES) for case in
 # What families do not have, or do otherwise.
 WITHOUT_POSTERIOR = {"autoencoder"}
 WITHOUT_CHANCE = {"autoencoder", "vq"}
+WITHOUT_VARIANCE = {*WITHOUT_CHANCE, "conditional"}
+WITH_CONDITION = {"conditional"}
 STANDARD_PRIOR = {"vae", "pca"}
 KL_BY_SAMPLES = {"lossy"}
 
@@ -184,7 +190,7 @@ def test_gradients_reach_every_weight(model: Any):
 
 def test_it_is_what_the_protocols_say(odd: Any):
     assert isinstance(odd, Codec)
-    assert odd.condition is None
+    assert (odd.condition is None) == (family_of(odd) not in WITH_CONDITION)
     assert isinstance(odd, LatentModel)
     assert isinstance(odd.config, MODELS[family_of(odd)])
 
@@ -197,7 +203,7 @@ def test_encoding_is_the_posterior_mean_and_needs_no_seed(odd: Any):
     posterior, size = odd.posterior(x), odd.latent.size
     assert torch.equal(odd.encode(x), posterior.mean)
     assert posterior.mean.shape == (COUNT, size)
-    if family_of(odd) not in WITHOUT_CHANCE:
+    if family_of(odd) not in WITHOUT_VARIANCE:
         assert posterior.logvar.shape == (COUNT, size)
     assert odd.prior().sample(4, seeded()).shape == (4, size)
 
@@ -257,6 +263,8 @@ def test_saved_and_read_it_is_the_same_model(odd: Any, tmp_path: Path):
 
 
 def test_a_condition_is_refused(odd: Any):
+    if family_of(odd) in WITH_CONDITION:
+        return
     condition = torch.zeros(COUNT)
     x, z = images(odd), torch.zeros(COUNT, odd.latent.size)
     calls = [odd.encode, odd.decode, odd.likelihood, odd.terms]
@@ -273,7 +281,7 @@ def test_an_autoencoder_says_who_has_distributions():
             call()
 
 
-@pytest.mark.parametrize("family", ["vae", "autoencoder", "pca", "lossy"])
+@pytest.mark.parametrize("family", ["vae", "autoencoder", "pca", "lossy", "conditional"])
 @pytest.mark.parametrize(
     ("options", "says"),
     [
