@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from latentlab.data import load_data
+    from latentlab.lab.compare.models import compare
     from latentlab.lab.lab import load
     from latentlab.runs.bundled import bundled_cards as bundled
     from latentlab.runs.train import train_recipe as train
 
     __version__: str
 
-__all__ = ["__version__", "bundled", "load", "load_data", "train"]
+__all__ = ["__version__", "bundled", "compare", "load", "load_data", "train"]
 
 # Where each public name lives: a name is imported when it is first asked for (PEP 562), and torch with it.
 _PUBLIC = {
     "bundled": ("latentlab.runs.bundled", "bundled_cards"),
+    "compare": ("latentlab.lab.compare.models", "compare"),
     "load": ("latentlab.lab.lab", "load"),
     "load_data": ("latentlab.data", "load_data"),
     "train": ("latentlab.runs.train", "train_recipe"),

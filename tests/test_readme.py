@@ -27,9 +27,12 @@ SLOW = {
     "latentlab report",
     "latentlab report --model faces",
     "latentlab attrs --compare",
+    "latentlab compare digits digits-ae",
     "latentlab score edits",
     "latentlab score edits --model faces",
+    "latentlab score factors --data faces",
     "latentlab score paths",
+    "latentlab score probe --data digits",
 }
 
 

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from latentlab.errors import LatentlabError, UsageError, unknown_name
 
 # A command lives in the module and the function of its name, and is imported when it is asked for: to read the
-# options of thirteen commands takes longer than all the rest of `latentlab --help`.
+# options of all commands takes longer than all the rest of `latentlab --help`.
 COMMANDS = {
     "models": "List the models that come with latentlab.",
     "info": "Show what a model is and knows.",
@@ -29,7 +29,10 @@ COMMANDS = {
     "reconstruct": "Show images beside their reconstructions.",
     "traverse": "Move along one latent axis at a time.",
     "map": "Draw a map of the latent space.",
-    "score": "Measure how good a model is, or how well its edits or paths work.",
+    "score": "Measure how good a model is, or how well its edits, paths or latents work.",
+    "anomalies": "Find the images that do not belong.",
+    "denoise": "Take noise out of images.",
+    "compare": "Put models side by side, and PCA of as many dimensions beside them.",
     "report": "Put everything on one page.",
 }
 # Expressions may begin with a minus, which is no option then.

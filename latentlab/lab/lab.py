@@ -282,6 +282,7 @@ class Lab:
     compare_estimators = verbs.compare_estimators
     score_edits = verbs.score_edits
     edit = verbs.edit
+    swap = verbs.swap
     morph = verbs.morph
     compare_paths = verbs.compare_paths
     score_model = verbs.score_model
@@ -291,7 +292,12 @@ class Lab:
     reconstruct = verbs.reconstruct
     traverse = verbs.traverse
     map = verbs.map
+    compare = verbs.compare
     report = verbs.report
+    anomalies = verbs.anomalies
+    denoise = verbs.denoise
+    score_probe = verbs.score_probe
+    score_factors = verbs.score_factors
 
     def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
         from latentlab.directions.estimate import estimate_directions

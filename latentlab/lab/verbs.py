@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
+    from latentlab.lab.anomaly import Anomalies
     from latentlab.lab.arithmetic import Arithmetic
     from latentlab.lab.attribute import Attributes
+    from latentlab.lab.compare.models import ModelComparison
     from latentlab.lab.comparison import Comparison
+    from latentlab.lab.condition import Swap
+    from latentlab.lab.denoise import Denoised
     from latentlab.lab.edit import Edit
+    from latentlab.lab.factor_score import FactorScore
     from latentlab.lab.lab import Lab
     from latentlab.lab.map import Map
     from latentlab.lab.model_score import ModelScore
     from latentlab.lab.morph import Morph
     from latentlab.lab.morph_comparison import MorphComparison
     from latentlab.lab.path_score import PathScore
+    from latentlab.lab.probe import ProbeScore
     from latentlab.lab.reconstruction import Reconstruction
     from latentlab.lab.report import Report
     from latentlab.lab.sample import Samples
@@ -54,6 +61,13 @@ def edit(lab: Lab, images: Any = None, attributes: Mapping[str, Alpha] | None = 
     from latentlab.lab.edit import edit_images
 
     return edit_images(lab, images, attributes or {}, **options)
+
+
+def swap(lab: Lab, images: Any = None, conditions: Sequence[str] = (), **options: Any) -> Swap:
+    """The same z with another condition, one picture a condition; see `lab.condition`."""
+    from latentlab.lab.condition import swap_conditions
+
+    return swap_conditions(lab, images, conditions, **options)
 
 
 def morph(lab: Lab, *ends: str, **options: Any) -> Morph:
@@ -124,3 +138,40 @@ def report(lab: Lab, data: Dataset | None = None, **options: Any) -> Report:
     from latentlab.lab.report import report
 
     return report(lab, data, **options)
+
+
+def anomalies(lab: Lab, data: Dataset, **options: Any) -> Anomalies:
+    """Images in the order of what they cost the model, and those that cost more than clean ones; see `lab.anomaly`."""
+    from latentlab.lab.anomaly import rank_anomalies
+
+    return rank_anomalies(lab, data, **options)
+
+
+def compare(lab: Lab, *others: Lab | str | Path, **options: Any) -> ModelComparison:
+    """This model beside others, and PCA beside them; see `lab.compare.models`."""
+    from latentlab.lab.compare.models import compare
+
+    return compare([lab, *others], **options)
+
+
+def score_probe(lab: Lab, data: Dataset | None = None, train: Dataset | None = None, **options: Any) -> ProbeScore:
+    """How well classes are read from latents with few labels and with all; see `lab.probe`."""
+    from latentlab.lab.probe import score_probe
+
+    return score_probe(lab, data, train, **options)
+
+
+def score_factors(
+    lab: Lab, data: Dataset | None = None, names: Sequence[str] | None = None, **options: Any
+) -> FactorScore:
+    """Whether single latent dimensions stand for single factors of images; see `lab.factor_score`."""
+    from latentlab.lab.factor_score import score_factors
+
+    return score_factors(lab, data, names, **options)
+
+
+def denoise(lab: Lab, images: Any = None, **options: Any) -> Denoised:
+    """Noise taken out of images, beside filters; see `lab.denoise`."""
+    from latentlab.lab.denoise import denoise
+
+    return denoise(lab, images, **options)

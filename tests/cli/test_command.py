@@ -318,7 +318,7 @@ def test_exported_directions_come_back(latentlab, tiny_run, here):
         (["edit", "--attr", "3", "--unit", "target"], "--unit target and --target P together"),
         (["edit", "--attr", "3", "--target", ".9"], "--unit target and --target P together"),
         (["edit", "--attr", "3", "--keep", "3"], "'3' either to change or to stay"),
-        (["score", "paths", "--attr", "3"], "expected --attr with edits, got it with paths"),
+        (["score", "paths", "--attr", "3"], "expected --attr with edits or probe or factors, got it with paths"),
         (["score", "paths", "--success", ".5"], "expected --success with edits"),
         (["attrs", "--compare", "--method", "lda"], "expected --compare without --method and --export"),
         (["score", "edits", "--success", "1"], "a success between 0 and 1"),

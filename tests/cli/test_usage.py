@@ -26,6 +26,11 @@ OPTIONS = {
     "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
     "map": RESULT | IMAGES | {"--method", "--colour", "--color", "--count", "--live", "--no-live"},
     "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count"},
+    "anomalies": RESULT
+    | IMAGES
+    | {"--by", "--false-alarms", "--clean", "--anomalous", "--samples", "--count", "--show"},
+    "denoise": RESULT | IMAGES | {"--corruption", "--level", "--count", "--show"},
+    "compare": RESULT - {"--model"} | IMAGES | {"--seeds", "--images", "--between", "--count"},
     "report": RESULT | IMAGES | {"--count", "--live", "--no-live"},
 }
 

@@ -1,0 +1,1 @@
+"""Models side by side: what is measured, by what, and what it comes to."""
