@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Images that are decoded and compared at once.
 CHUNK = 1_000
 
+# What nats of an image are of: a density over grey values, a probability of black and white pixels, or neither.
 Nats = Literal["density", "probability", "pseudo"]
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from latentlab.errors import DataError, UsageError
-from latentlab.evaluation.likelihood import Likelihood, score_likelihood
+from latentlab.evaluation.likelihood import Likelihood, Nats, kind_of_nats, score_likelihood
 from latentlab.lab.embedding import embedded, rounded
 from latentlab.runtime import Progress, silent, tracked
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 # Posterior samples an image of the bound; those of all images together hardly wander.
 SAMPLES = 4
-
-# What nats of an image are: of a density over grey values, of a probability of black and white pixels, or of neither.
-Nats = Literal["density", "probability", "pseudo"]
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ def _contestant(name: str, lab: Lab, train: Dataset, data: Dataset, baseline: bo
         pictures=pictures,
         squared_error=((data.images - pictures) ** 2).mean(axis=(1, 2, 3), dtype=np.float64),
         likelihood=score_likelihood(lab.codec, data.pixels, samples=SAMPLES if lab.probabilistic else 1, seed=seed),
-        nats=_nats(lab, data),
+        nats=kind_of_nats(lab.codec.config.likelihood.kind, data.pixels),
         baseline=baseline,
     )
 
@@ -191,13 +188,6 @@ def _features(seen: Lab, data: Dataset, latents: np.ndarray | None) -> np.ndarra
     loadings, mean = (part.detach().cpu().numpy() for part in (seen.codec.loadings, seen.codec.mean))
     lengths = np.linalg.norm(loadings, axis=0)
     return (data.images.reshape(len(data), -1) - mean) @ (loadings / np.where(lengths > 0, lengths, 1))
-
-
-def _nats(lab: Lab, data: Dataset) -> Nats:
-    if lab.codec.config.likelihood.kind != "bernoulli":
-        return "density"
-    top = 255 if data.pixels.dtype == np.uint8 else 1
-    return "probability" if bool(((data.pixels == 0) | (data.pixels == top)).all()) else "pseudo"
 
 
 def _names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
