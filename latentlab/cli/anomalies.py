@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from latentlab.cli import option
-
-if TYPE_CHECKING:
-    pass
 
 
 class By(StrEnum):

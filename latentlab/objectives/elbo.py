@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from latentlab.codec import Terms
-from latentlab.objectives.objective import Loss
+from latentlab.objectives.objective import Loss, Unchanged
 
 
 @dataclass(frozen=True)
-class ELBO:
+class ELBO(Unchanged):
     """loss = −log p(x|z) + β KL(q(z|x) ‖ p(z)); β rises linearly from 0 over `warmup_epochs`.
 
     With β = 1 the loss is the negative ELBO, an upper bound on −log p(x).
@@ -43,10 +43,6 @@ class ELBO:
     def weight(self, epoch: float) -> float:
         """β after `epoch` epochs; fractions of an epoch count."""
         return self.beta * min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else self.beta
-
-    def seen(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """What the encoder gets: the images as they are."""
-        return x
 
     def __call__(self, terms: Terms, epoch: float) -> Loss:
         reconstruction = -terms.log_likelihood

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,3 +21,11 @@ class Loss:
 
     total: Float[Tensor, " n"]
     parts: Mapping[str, Float[Tensor, " n"]]
+
+
+class Unchanged:
+    """What an objective is that shows the encoder the images themselves."""
+
+    def seen(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """What the encoder gets: the images as they are."""
+        return x

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from latentlab.codec import Terms
 from latentlab.errors import CapabilityError
-from latentlab.objectives.objective import Loss
+from latentlab.objectives.elbo import ELBO
+from latentlab.objectives.objective import Loss, Unchanged
 
 # Codes that are all of one length are on to the degree 1 − exp(−1/2), and no others more.
 HIGHEST_RATE = -math.expm1(-0.5)
@@ -21,7 +22,7 @@ LEAST_SQUARE, LEAST_RATE = 1e-6, 1e-6
 
 
 @dataclass(frozen=True)
-class Sparse:
+class Sparse(Unchanged):
     """loss = −log p(x|z) + w · penalty(z), and the KL of a model that has one.
 
     penalty = "kl": Σ_j KL(r ‖ r_j), in nats, draws the rate r_j at which each value of the code is on to the target
@@ -54,25 +55,14 @@ class Sparse:
         if not 0 < self.rate < HIGHEST_RATE:
             raise ValueError(f"rate: expected a number above 0 and below {HIGHEST_RATE:.3f}, got {self.rate}")
 
-    def seen(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """What the encoder gets: the images as they are."""
-        return x
-
     def __call__(self, terms: Terms, epoch: float) -> Loss:
         if terms.code is None:
             raise CapabilityError(
                 "the objective 'sparse' expected a model that gives its code, got none; the family 'autoencoder' does"
             )
         penalty = rate_penalty(terms.code, self.rate) if self.penalty == "kl" else terms.code.abs().sum(dim=1)
-        total = -terms.log_likelihood + self.weight * penalty
-        parts = {"reconstruction": -terms.log_likelihood, "sparsity": penalty}
-        for block, kl in terms.kl.items():
-            total = total + kl
-            parts["kl" if len(terms.kl) == 1 else f"kl_{block}"] = kl
-        for name, term in terms.auxiliary.items():
-            total = total + term
-            parts[name] = term
-        return Loss(total, parts)
+        dense = ELBO()(terms, epoch)
+        return Loss(dense.total + self.weight * penalty, {**dense.parts, "sparsity": penalty})
 
 
 def rate_penalty(code: Float[Tensor, "n d"], rate: float) -> Float[Tensor, " n"]:

@@ -14,11 +14,11 @@ from latentlab.codec import Terms
 from latentlab.distributions import DiagonalNormal
 from latentlab.distributions.normal import LOG_2PI
 from latentlab.errors import CapabilityError
-from latentlab.objectives.objective import Loss
+from latentlab.objectives.objective import Loss, Unchanged
 
 
 @dataclass(frozen=True)
-class TotalCorrelation:
+class TotalCorrelation(Unchanged):
     """loss = −log p(x|z) + α MI + β TC + γ Σ_j KL(q(z_j) ‖ p(z_j)), the β-TC-VAE.
 
     With q(z) = Σ_n q(z|x_n) / N the aggregate posterior of the N training images, the mean KL of a VAE is the sum of
@@ -56,10 +56,6 @@ class TotalCorrelation:
     def weight(self, epoch: float) -> float:
         """What all three terms are weighted with after `epoch` epochs, 0 to 1; fractions of an epoch count."""
         return min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else 1.0
-
-    def seen(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """What the encoder gets: the images as they are."""
-        return x
 
     def __call__(self, terms: Terms, epoch: float) -> Loss:
         posterior, z = terms.posterior, terms.code
