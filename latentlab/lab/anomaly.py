@@ -13,10 +13,11 @@ import numpy as np
 
 from latentlab.errors import CapabilityError, UsageError, unknown_name
 from latentlab.evaluation.anomaly import Detection, clean_threshold, complexities, detect, p_values, pixel_scores
+from latentlab.evaluation.likelihood import kind_of_nats
 from latentlab.lab.home import home_options, home_source
 from latentlab.lab.image_cost import By, ImageCost, clean_costs, truth_of
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, silent
@@ -25,7 +26,6 @@ from latentlab.statistics.rank import spearman
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
-    from latentlab.latents.table import Latents
     from latentlab.report.page import Section
 
 FALSE_ALARMS = 0.05
@@ -180,7 +180,7 @@ def rank_anomalies(
     by = by or ("elbo" if lab.probabilistic else "loss")
     cost = ImageCost(lab, by, samples, seed, progress)
     table = lab.encode_data(data, progress)
-    named = [_known(name, table) for name in anomalous]
+    named = [find_name("class or attribute", name, table.property_names()) for name in anomalous]
     truth = truth_of(table, named) if named else None
     nats = cost.of(data, table)
     notes: list[str] = []
@@ -215,7 +215,7 @@ def rank_anomalies(
     if passing:
         kinds = " and ".join(f"{level:.2g}" for level in passing)
         notes.append(f"an empty picture, of brightness {kinds} all over, would pass as normal: {SIMPLE}")
-    if lab.metrics.get("test", {}).get("pseudo_likelihood"):
+    if kind_of_nats(lab.codec.config.likelihood.kind, data.pixels) == "pseudo":
         notes.append(
             "grey pixels under a Bernoulli make a pseudo-likelihood: the order stands, the nats compare little"
         )
@@ -292,13 +292,6 @@ def _trained_on(lab: Lab, named: Sequence[str]) -> list[str]:
         f"{lab.name} was trained on {home_source(lab)} with images of {', '.join(learned)} among them: it is not "
         f'surprised by them; a model trained with data.options.without = ["{learned[0]}"] is'
     ]
-
-
-def _known(name: str, table: Latents) -> str:
-    found = match_name(name, table.property_names())
-    if found is None:
-        raise unknown_name("class or attribute", name, table.property_names())
-    return found
 
 
 def _labels(data: Dataset) -> np.ndarray:

@@ -14,7 +14,7 @@ from latentlab.directions.direction import Direction
 from latentlab.directions.discover import discover_directions
 from latentlab.directions.estimate import Estimate, estimate_directions
 from latentlab.directions.file import directions_bytes
-from latentlab.errors import CapabilityError, DataError, FileFormatError, UsageError, unknown_name
+from latentlab.errors import CapabilityError, DataError, FileFormatError, UsageError
 from latentlab.evaluation.edits import EditScores
 from latentlab.lab.embedding import require_continuous
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line
@@ -22,7 +22,7 @@ from latentlab.lab.result import save as save_result
 from latentlab.lab.score import hold_out, measure
 from latentlab.latents.fingerprint import fingerprint
 from latentlab.latents.metric import decoder_metric
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name, match_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, silent, tracked
@@ -313,10 +313,7 @@ def _tracks(directions: Sequence[Direction], latents: Latents) -> list[str]:
 
 
 def _own(lab: Lab, name: str) -> Direction:
-    found = match_name(name, lab.directions)
-    if found is None:
-        raise unknown_name("attribute or class", name, lab.directions, "give labelled images with --data")
-    return lab.directions[found]
+    return lab.directions[find_name("attribute or class", name, lab.directions, "give labelled images with --data")]
 
 
 def _averages(lab: Lab, directions: Sequence[Direction]) -> tuple[np.ndarray, np.ndarray]:

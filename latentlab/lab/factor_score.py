@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
+from latentlab.errors import CapabilityError, DataError, UsageError
 from latentlab.evaluation.disentanglement.factor import Factors, read_factors
 from latentlab.evaluation.disentanglement.score import (
     LEAST_IMAGES,
@@ -21,7 +21,7 @@ from latentlab.evaluation.disentanglement.score import (
 from latentlab.evaluation.usage import active_units
 from latentlab.lab.embedding import require_continuous
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
@@ -176,12 +176,7 @@ def _factors(data: Dataset, names: Sequence[str] | None) -> tuple[Factors, np.nd
     if names is None:
         chosen = [name for name, column in columns.items() if len(np.unique(column[np.isfinite(column)])) > 1]
     else:
-        chosen = []
-        for name in names:
-            found = match_name(name, columns)
-            if found is None:
-                raise unknown_name("factor", name, columns)
-            chosen.append(found)
+        chosen = [find_name("factor", name, columns) for name in names]
     if len(set(chosen)) < 2:
         raise DataError(
             f"expected at least 2 factors that vary, got {', '.join(chosen) or 'none'} of {data.source}; give images "

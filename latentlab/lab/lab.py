@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
+from latentlab.errors import CapabilityError, DataError, UsageError
 from latentlab.lab import verbs
 from latentlab.lab.pixel import as_pixels
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.runs.bundled import pick_bundled
 from latentlab.runs.run import Run, open_run
 from latentlab.runtime import Progress, as_tensor, silent
@@ -238,9 +238,8 @@ class Lab:
             UnknownNameError: when the name is not known.
             DataError: when there are too few images with or without it.
         """
-        found = match_name(name, self.names(data))
-        if found is None:
-            raise unknown_name("attribute or class", name, self.names(data), "" if self.directions else "give --data")
+        hint = "" if self.directions else "give --data"
+        found = find_name("attribute or class", name, self.names(data), hint)
         return self._directions_of(data, found)[found] if data is not None else self.directions[found]
 
     def mean_of(self, name: str, data: Dataset | None = None) -> np.ndarray:

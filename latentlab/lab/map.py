@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import unknown_name
 from latentlab.lab.embedding import embedded
 from latentlab.lab.live import OMITTED, PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.maps.inverse import Inverse, inverse_of, recovered_variance
 from latentlab.maps.manifold import ellipse, manifold_latents
 from latentlab.maps.projections import Projection, project
@@ -223,9 +222,7 @@ def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, n
         scores["loss_nats"] = np.asarray(table.loss, np.float32)
     colours |= {name: values for name, values in scores.items() if name not in colours}
     if first is not None:
-        found = match_name(first, [*colours, *table.classes])
-        if found is None:
-            raise unknown_name("label or attribute", first, [*colours, *table.classes])
+        found = find_name("label or attribute", first, [*colours, *table.classes])
         if found not in colours:
             colours[found] = np.where(table.truth(found) == 1, found, f"not {found}")
         colours = {found: colours[found], **colours}

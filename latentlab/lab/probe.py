@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
+from latentlab.errors import CapabilityError, DataError, UsageError
 from latentlab.evaluation.feature import BUDGETS, DRAWS, READERS, FeatureScores, feature_kinds, score_features
 from latentlab.lab.embedding import embedded
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def score_probe(
         _check_classes(train)
     reader = embedded(lab)
     known, asked = (reader.encode_data(part, progress) for part in (train, data))
-    what = "class" if attribute is None else _matched(attribute, asked)
+    what = "class" if attribute is None else find_name("attribute", attribute, asked.property_names())
     # The image has an attribute of scores by one threshold, in both tables.
     labels = [_labels(part, what) for part in (known, asked.with_thresholds(known))]
     if draws < 1:
@@ -149,13 +149,6 @@ def score_probe(
 
 def _budget(labels: int | None) -> str:
     return "all" if labels is None else str(labels)
-
-
-def _matched(attribute: str, table: Latents) -> str:
-    found = match_name(attribute, table.property_names())
-    if found is None:
-        raise unknown_name("attribute", attribute, table.property_names())
-    return found
 
 
 def _labels(table: Latents, what: str) -> np.ndarray:
@@ -195,7 +188,7 @@ def _told(lab: Lab, codes: bool, components: int) -> list[str]:
     notes = [f"PCA has {components} components of the pixels of the training images"]
     if codes:
         notes.append("the latents are codes, and are read through the embeddings of the codes")
-    if any(block.name == "condition" for block in lab.latent.blocks):
+    if getattr(lab.codec, "condition", None) is not None:
         notes.append(
             "a part of these latents is the condition that the model was trained with labels to read: they know more "
             "than the labels that are counted here"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, unknown_name
+from latentlab.errors import CapabilityError, DataError
 from latentlab.evaluation.edits import COUNT, SUCCESS, EditScores, score_edits
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.fingerprint import fingerprint
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, silent
@@ -118,12 +118,7 @@ def score_model_edits(
             f"{lab.name} carries no directions; make some with `latentlab attrs --data SOURCE` and give the file with "
             "--directions"
         )
-    asked = []
-    for name in known if names is None else names:
-        found = match_name(name, known)
-        if found is None:
-            raise unknown_name("attribute or class", name, known)
-        asked.append(known[found])
+    asked = [known[find_name("attribute or class", name, known)] for name in (known if names is None else names)]
     latents = lab.known(data, progress)
     notes = []
     if directions is not None:

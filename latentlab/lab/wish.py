@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.errors import CapabilityError, UsageError, unknown_name
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name, match_name
 
 if TYPE_CHECKING:
     from latentlab.codec import ConditionSpec
@@ -123,12 +123,9 @@ def _attributes(names: Sequence[str], text: str) -> Wish:
     values: dict[int, float] = {}
     for part in text.split(","):
         name, value = part.strip(), 1.0
-        found = match_name(name, names)
-        if found is None and name.casefold().startswith(NOT):
+        if match_name(name, names) is None and name.casefold().startswith(NOT):
             name, value = name[len(NOT) :], 0.0
-            found = match_name(name, names)
-        if found is None:
-            raise unknown_name("condition", name, names, "or all; 'not NAME' takes one away")
+        found = find_name("condition", name, names, "or all; 'not NAME' takes one away")
         place = list(names).index(found)
         if values.setdefault(place, value) != value:
             raise UsageError(f"expected {found!r} either to be or not to be, got both in {text!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from latentlab.data.attribute import plain_name
+from latentlab.errors import unknown_name
 
 
 def match_name(text: str, known: Iterable[str]) -> str | None:
@@ -20,6 +21,25 @@ def match_name(text: str, known: Iterable[str]) -> str | None:
         return text
     folded = {_fold(name): name for name in reversed(names)}
     return folded.get(_fold(text)) or folded.get(_fold(plain_name(text)))
+
+
+def find_name(kind: str, text: str, known: Iterable[str], hint: str = "") -> str:
+    """The known name that `text` stands for, as `match_name` has it.
+
+    Args:
+        kind: what the name is for, such as "attribute".
+        text: the name as the user wrote it.
+        known: every name that would do.
+        hint: what else to do, at the end of the error.
+
+    Raises:
+        UnknownNameError: when it stands for none.
+    """
+    names = list(known)
+    found = match_name(text, names)
+    if found is None:
+        raise unknown_name(kind, text, names, hint)
+    return found
 
 
 def _fold(name: str) -> str:

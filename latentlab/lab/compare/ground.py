@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, UsageError, unknown_name
+from latentlab.errors import CapabilityError, DataError, UsageError
 from latentlab.lab.home import as_in_training, home_source
-from latentlab.latents.name import match_name
+from latentlab.latents.name import find_name
 from latentlab.statistics.split import draw_order, split_rows
 
 if TYPE_CHECKING:
@@ -145,11 +145,7 @@ def _ends(classes: tuple[str, ...], pairs: Pairs, between: tuple[str, str] | Non
     """The names of the two classes whose path is shown."""
     known = [classes[one] for one in dict.fromkeys(one for pair in pairs.classes for one in pair)]
     asked = between or (ENDS if set(ENDS) <= set(known) else (known[0], known[1]))
-    ends = [match_name(end, known) for end in asked]
-    for end, name in zip(ends, asked, strict=True):
-        if end is None:
-            raise unknown_name("class", name, known)
-    first, second = (str(end) for end in ends)
+    first, second = (find_name("class", end, known) for end in asked)
     if first == second:
         raise UsageError(f"expected two classes to go between, got {first} twice; name another one")
     return first, second

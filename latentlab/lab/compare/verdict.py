@@ -13,6 +13,7 @@ import numpy as np
 from latentlab.evaluation.midpoint import Midpoints
 from latentlab.lab.compare.contestant import Contestant
 from latentlab.lab.compare.score import FADE, REAL
+from latentlab.lab.home import home_source
 from latentlab.statistics.paired import Difference, paired_difference
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def caveats(
             "compared with those of densities"
         )
     for one in contestants:
-        source = one.lab.run.checkpoint.about.get("data", {}).get("source")
+        source = home_source(one.lab)
         if source not in (None, data.source):
             said.append(f"{one.name} was trained on {source}, not on {data.source}: these images are strange to it")
         if not one.lab.latent.continuous:
