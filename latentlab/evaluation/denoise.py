@@ -75,12 +75,6 @@ def fit_filters(clean: np.ndarray, noisy: np.ndarray, components: int, seed: int
     }
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """The mean of a − b over images, and its standard error; NaN for one image."""
-    away = np.asarray(a, np.float64) - np.asarray(b, np.float64)
-    return float(away.mean()), float(away.std(ddof=1) / np.sqrt(len(away))) if len(away) > 1 else float("nan")
-
-
 def squared_errors(pictures: Mapping[str, np.ndarray], clean: np.ndarray) -> dict[str, np.ndarray]:
     """The mean over pixels of (picture − clean)² of each image, of shape (n,), by name."""
     return {

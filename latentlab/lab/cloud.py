@@ -10,7 +10,7 @@ import numpy as np
 from latentlab.errors import CapabilityError
 from latentlab.evaluation.likelihood import score_likelihood
 from latentlab.evaluation.usage import active_units
-from latentlab.lab.kept import pick_rows, row_name
+from latentlab.lab.row import pick_rows, row_name
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -105,7 +105,7 @@ def posterior_clouds(
     rows = pick_rows(known, seed)[:images]
     rng = np.random.default_rng(seed)
     prior = lab.draw(PRIOR_DRAWS, seed=seed)
-    standard = _standard(lab)
+    standard = has_standard_prior(lab)
     size = lab.latent.size
     spending = _spending(lab, data, known, seed)
     telling = spending.kl_nats
@@ -148,7 +148,8 @@ def _require_spread(lab: Lab) -> None:
         )
 
 
-def _standard(lab: Lab) -> bool:
+def has_standard_prior(lab: Lab) -> bool:
+    """Whether p(z) is N(0, 1) in every dimension."""
     from latentlab.distributions import StandardNormal
 
     return isinstance(lab.codec.prior(), StandardNormal)

@@ -6,19 +6,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from latentlab.errors import CapabilityError, LatentlabError, UsageError, unknown_name
-from latentlab.evaluation.denoise import fit_filters, paired_difference, squared_errors
+from latentlab.evaluation.denoise import fit_filters, squared_errors
 from latentlab.evaluation.picture_quality import score_picture_quality
 from latentlab.lab.home import home_data, home_objective
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, as_tensor, silent, torch_generator
+from latentlab.statistics.paired import paired_difference
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -33,7 +33,6 @@ MOST_KNOWN = 1_000
 # The noise for a model that was trained on none.
 NOISE, LEVEL = "gaussian", 0.3
 NOISY, MODEL = "noisy", "model"
-COVERAGE = 0.95
 
 
 @dataclass(frozen=True)
@@ -250,15 +249,16 @@ def _near(picture: np.ndarray, clean: np.ndarray) -> dict[str, float]:
 
 def _verdict(errors: dict[str, np.ndarray]) -> list[str]:
     """The model against the noisy image, and against the best filter, in words."""
-    reach = NormalDist().inv_cdf((1 + COVERAGE) / 2)
 
     def compared(other: str, worse: str, better: str) -> str:
-        value, error = paired_difference(errors[MODEL], errors[other])
-        low, high = value - reach * error, value + reach * error
-        words = better if high < 0 else worse if low > 0 else "is not told apart by so many images from"
+        found = paired_difference(errors[MODEL], errors[other])
+        words = "is not told apart by so many images from"
+        if found.decided:
+            words = better if found.mean < 0 else worse
         return (
             f"the model {words} {other.replace(NOISY, 'noisy one')}: mean square error {errors[MODEL].mean():.4f} "
-            f"against {errors[other].mean():.4f}, difference {value:+.4f}, 95 % interval {low:+.4f} to {high:+.4f}"
+            f"against {errors[other].mean():.4f}, difference {found.mean:+.4f}, 95 % interval {found.low:+.4f} to "
+            f"{found.high:+.4f}"
         )
 
     said = [compared(NOISY, "is farther from the clean image than the", "is nearer to the clean image than the")]

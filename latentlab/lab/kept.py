@@ -5,16 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
+from latentlab.lab.row import pick_rows, row_name
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
-    from latentlab.latents.table import Latents
     from latentlab.report.page import Section
 
-# Codes that are shown, and codes of which the share of the variance is measured.
-SHOWN, MEASURED = 8, 50
+# Codes that are shown; the share of the variance is over all that are picked.
+SHOWN = 8
 
 
 def kept_part(lab: Lab, data: Dataset | None = None, *, seed: int = 0) -> Section:
@@ -46,19 +45,3 @@ def kept_part(lab: Lab, data: Dataset | None = None, *, seed: int = 0) -> Sectio
         window=None if window is None else window.numpy(),
         notes=[f"The share of the variance is over the codes of {len(rows)} images."],
     )
-
-
-def pick_rows(known: Latents, seed: int) -> np.ndarray:
-    """Rows drawn by the seed, the first of them of different classes where there are classes."""
-    order = np.random.default_rng(seed).permutation(len(known))[:MEASURED]
-    if known.labels is None:
-        return order
-    _, first = np.unique(known.labels[order], return_index=True)
-    rest = np.setdiff1d(np.arange(len(order)), first)
-    return order[np.concatenate([first, rest])]
-
-
-def row_name(known: Latents, row: int) -> str:
-    """A row of a table as `@row`, with its class where that is known."""
-    label = -1 if known.labels is None else int(known.labels[row])
-    return f"@{row}" if label < 0 else f"@{row}: {known.classes[label]}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.evaluation.kept import score_kept
-from latentlab.lab.kept import pick_rows, row_name
+from latentlab.lab.row import pick_rows, row_name
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset

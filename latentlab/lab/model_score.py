@@ -17,8 +17,10 @@ from latentlab.evaluation.importance import Importance, score_importance
 from latentlab.evaluation.information import Information, score_information
 from latentlab.evaluation.likelihood import Likelihood, kind_of_nats, score_likelihood
 from latentlab.evaluation.picture_quality import PictureQuality, score_picture_quality
+from latentlab.lab.cloud import has_standard_prior
 from latentlab.lab.home import home_objective
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
+from latentlab.latents.batch import in_batches
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
 from latentlab.runtime import BATCH, Progress, as_tensor, silent, torch_generator, tracked
@@ -291,25 +293,9 @@ def _is_normal(lab: Lab) -> bool:
 
 def _log_prior(lab: Lab) -> Callable[[np.ndarray], np.ndarray] | None:
     """log p(z) of latents (n, d), in nats; None where it is N(0, 1), which is known in closed form."""
-    import torch
-
-    from latentlab.distributions import StandardNormal
-    from latentlab.latents.encode import codec_device
-
-    prior = lab.codec.prior()
-    if isinstance(prior, StandardNormal):
+    if has_standard_prior(lab):
         return None
-    device = codec_device(lab.codec)
-
-    def log_prob(z: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            parts = [
-                prior.log_prob(as_tensor(z[start : start + BATCH].astype(np.float32)).to(device)).cpu().numpy()
-                for start in range(0, len(z), BATCH)
-            ]
-        return np.concatenate(parts)
-
-    return log_prob
+    return lambda z: in_batches(lab.codec.prior().log_prob, lab.codec, z)
 
 
 def _collapse(lab: Lab, data: Dataset, table: Latents, seed: int) -> Collapse:

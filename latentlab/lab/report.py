@@ -13,9 +13,9 @@ from latentlab.errors import CapabilityError
 from latentlab.files import read_json
 from latentlab.lab.card import verdict
 from latentlab.lab.embedding import embedded
-from latentlab.lab.kept import pick_rows
 from latentlab.lab.live import PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save, show
+from latentlab.lab.row import pick_rows
 from latentlab.runs.run import DIRECTIONS, GALLERY, HISTORY, LIVE, METRICS, RECIPE
 from latentlab.runtime import Progress, silent, tracked
 

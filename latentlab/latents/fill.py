@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.errors import CapabilityError
-from latentlab.latents.encode import codec_device
-from latentlab.runtime import BATCH, as_tensor, torch_generator
+from latentlab.latents.batch import in_batches
+from latentlab.runtime import torch_generator
 
 if TYPE_CHECKING:
     from latentlab.codec import Codec
@@ -28,8 +28,6 @@ def fill_latents(codec: Codec, latents: np.ndarray, seed: int = 0) -> np.ndarray
     Raises:
         CapabilityError: when the decoder fills nothing in: its pixels are independent given the latent.
     """
-    import torch
-
     if not hasattr(codec, "fill"):
         family = getattr(getattr(codec, "config", None), "family", type(codec).__name__)
         raise CapabilityError(
@@ -37,10 +35,4 @@ def fill_latents(codec: Codec, latents: np.ndarray, seed: int = 0) -> np.ndarray
             "whose pixels are independent of each other given the latent"
         )
     generator = torch_generator(seed)
-    device = codec_device(codec)
-    out = np.empty((len(latents), *codec.image.shape), np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(latents), BATCH):
-            z = as_tensor(np.ascontiguousarray(latents[start : start + BATCH], np.float32)).to(device)
-            out[start : start + BATCH] = codec.fill(z, generator).cpu().numpy()
-    return out
+    return in_batches(lambda z: codec.fill(z, generator), codec, latents)

@@ -14,8 +14,9 @@ from latentlab.data import load_data
 from latentlab.data.fit import fit_pixels
 from latentlab.data.mnist import binarised
 from latentlab.lab import load
-from latentlab.lab.kept import MEASURED, SHOWN, kept_part
+from latentlab.lab.kept import SHOWN, kept_part
 from latentlab.lab.lab import Lab
+from latentlab.lab.row import PICKED
 from latentlab.runs.train import train_recipe
 from latentlab.training import CHECKPOINT, read_recipe, train
 
@@ -54,7 +55,7 @@ def test_the_verbs_work_on_it(lab: Lab):
 def test_the_panel_of_what_the_code_kept(lab: Lab):
     section = kept_part(lab)
     assert section.html.count("<tr><th") == SHOWN and "without chance" in section.html and ">image<" not in section.html
-    assert "the 12 before it" in section.html and f"codes of {MEASURED} images" in section.html
+    assert "the 12 before it" in section.html and f"codes of {PICKED} images" in section.html
     data = load_data("digits", split="test", count=60)
     shown = kept_part(lab, data)
     assert ">image<" in shown.html
