@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from latentlab.latents.name import match_name
+from latentlab.errors import UnknownNameError
+from latentlab.latents.name import find_name, match_name
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,11 @@ from latentlab.latents.name import match_name
 )
 def test_names_as_people_write_them(text: str, known: list[str], found: str | None):
     assert match_name(text, known) == found
+
+
+def test_an_unknown_name_is_told_with_what_it_was_for_and_what_would_do():
+    assert find_name("attribute", "Long hair", iter(["smile", "long_hair"])) == "long_hair"
+    with pytest.raises(
+        UnknownNameError, match=r"unknown attribute .smil.; did you mean smile\? .*give --data"
+    ):
+        find_name("attribute", "smil", iter(["smile"]), "give --data")
