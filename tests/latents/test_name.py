@@ -28,7 +28,5 @@ def test_names_as_people_write_them(text: str, known: list[str], found: str | No
 
 def test_an_unknown_name_is_told_with_what_it_was_for_and_what_would_do():
     assert find_name("attribute", "Long hair", iter(["smile", "long_hair"])) == "long_hair"
-    with pytest.raises(
-        UnknownNameError, match=r"unknown attribute .smil.; did you mean smile\? .*give --data"
-    ):
+    with pytest.raises(UnknownNameError, match=r"unknown attribute .smil.; did you mean smile\? .*give --data"):
         find_name("attribute", "smil", iter(["smile"]), "give --data")
