@@ -174,6 +174,11 @@ class BenchTab:
         for x in places[1:]:
             self.tab.mouse.move(float(x), y)
         self.tab.mouse.up()
+        self.frames()
+
+    def frames(self) -> None:
+        """Wait until the page has drawn what was done to it: what follows a hand is written in the next frame."""
+        self.tab.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def shown(self, selector: str) -> np.ndarray:
         """The pixels of a canvas that shows them one by one, of shape (8, 8, 3)."""
@@ -189,13 +194,13 @@ class BenchTab:
         return np.array(data).reshape(SIDE, SIDE, 4)[..., :3]
 
     def expect(self, selector: str, z: np.ndarray) -> None:
-        """Wait until a canvas shows a latent."""
+        """Wait until a canvas shows a latent, and the words about it are those of the same moment."""
         wanted = as_pixels(self.known.decode(np.asarray(z)[None]))[0].astype(int)
         away = 256
         for _ in range(60):
             away = int(np.abs(self.shown(selector) - wanted).max())
             if away <= 1:
-                return
+                return self.frames()
             self.tab.wait_for_timeout(50)
         raise AssertionError(f"{selector} is off by {away} levels")
 
@@ -208,7 +213,7 @@ class BenchTab:
 
     def latent(self) -> np.ndarray:
         """Where the bench is."""
-        self.tab.wait_for_timeout(60)
+        self.frames()
         return np.array(self.tab.evaluate("[...latentlab.view.z]"), np.float32)
 
 

@@ -28,7 +28,7 @@ def test_the_neighbourhood_is_what_lies_around(bench, known) -> None:
     # What a slider does not reach has no tile.
     tab.drag(tab.slider("smile"), 1.0)
     tab.expect(".bench-grid button:nth-child(25) canvas", known.moved(2, 3, 1.5))
-    tab.wait_for_timeout(100)
+    tab.rest()
     assert tab.locator(".bench-grid button").nth(25).is_disabled()
     tab.locator(".bench-across").select_option("z1")
     tab.expect(".bench-grid button:nth-child(26) canvas", known.moved(2, 3, 1.5, z1=0.5))

@@ -49,7 +49,7 @@ def test_the_gauge_tells_how_unusual_the_latent_is(bench, known) -> None:
     tab = bench(fragment="#bench?start=row%3A0&smile=3&attr%3Az3=3")
     share = known.support.percentile(far[None])[0]
     assert share > 99
-    tab.wait_for_timeout(60)
+    tab.frames()
     meter = tab.get_by_role("meter")
     assert float(meter.get_attribute("aria-valuenow")) == pytest.approx(share, abs=0.05)
     assert "urther out than" in tab.locator(".bench-gauge p").inner_text()
@@ -57,7 +57,7 @@ def test_the_gauge_tells_how_unusual_the_latent_is(bench, known) -> None:
     tab.locator(".bench-kinds button", has_text="Means").click()
     tab.locator('.bench-strip label[title="mean"]').click()
     tab.get_by_role("button", name="Reset").click()
-    tab.wait_for_timeout(60)
+    tab.frames()
     assert "an average, not an image" in tab.locator(".bench-gauge p").inner_text()
     assert "beyond" not in tab.locator(".bench-gauge").get_attribute("class")
 

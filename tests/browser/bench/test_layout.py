@@ -40,7 +40,7 @@ def test_nothing_is_wider_than_the_window_and_nothing_jumps(bench, known, width:
     tab.slider("smile" * 30).focus()
     for key in ("End", "Home"):
         tab.keyboard.press(key)
-        tab.wait_for_timeout(80)
+        tab.frames()
         assert tab.evaluate(PLACES) == before
 
 

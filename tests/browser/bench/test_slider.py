@@ -62,7 +62,7 @@ def test_keys_move_sliders_and_say_what_is_read(bench, known) -> None:
 )
 def test_outside_the_safe_range_the_slider_says_so(bench, known, alpha: float, outside: str) -> None:
     tab = bench(fragment=f"#bench?start=row%3A0&smile={alpha}")
-    tab.wait_for_timeout(60)
+    tab.frames()
     note = tab.locator('[data-axis="smile"] .bench-note')
     assert note.inner_text() == ("outside the safe range" if outside else "")
     assert outside in (note.get_attribute("title") or "")

@@ -26,7 +26,7 @@ def test_starts_are_chosen_by_mouse_and_keys(bench, known) -> None:
     # A start that comes from elsewhere is shown among its kind.
     tab.evaluate("location.hash = '#bench?start=mean'")
     tab.expect(".bench-picture", known.latents[0])
-    tab.wait_for_timeout(60)
+    tab.frames()
     assert tab.locator(".bench-kinds button[aria-pressed=true]").inner_text() == "Means"
     assert tab.locator('.bench-strip label[title="mean"] input').is_checked()
 
@@ -47,7 +47,7 @@ def test_the_map_sends_a_latent_and_hears_of_every_move(bench, known) -> None:
     tab = bench()
     tab.evaluate("void latentlab.view.on((z, source) => (latentlab.heard = [[...z], source]))")
     tab.drag(tab.slider("smile"), 0.7)
-    tab.wait_for_timeout(80)
+    tab.frames()
     z, source = tab.evaluate("latentlab.heard")
     np.testing.assert_allclose(z, known.latents[2] + np.float32(1.2) * known.vectors[0], rtol=1e-5)
     assert source == "bench"
@@ -58,7 +58,7 @@ def test_the_map_sends_a_latent_and_hears_of_every_move(bench, known) -> None:
     assert tab.locator(".bench-recipe").inner_text() == "a place of its own"
     tab.slider("smile").focus()
     tab.keyboard.press("ArrowRight")
-    tab.wait_for_timeout(600)
+    tab.wait_for_function("location.hash.includes('smile=0.05')")
     again = bench(known.page(), tab.evaluate("location.hash"))
     again.expect(".bench-picture", place + np.float32(0.05) * known.vectors[0])
     # A latent that the page has a name for gets it back.
