@@ -62,7 +62,8 @@ class Sparse(Unchanged):
             )
         penalty = rate_penalty(terms.code, self.rate) if self.penalty == "kl" else terms.code.abs().sum(dim=1)
         dense = ELBO()(terms, epoch)
-        return Loss(dense.total + self.weight * penalty, {**dense.parts, "sparsity": penalty})
+        parts = {"reconstruction": dense.parts["reconstruction"], "sparsity": penalty, **dense.parts}
+        return Loss(dense.total + self.weight * penalty, parts)
 
 
 def rate_penalty(code: Float[Tensor, "n d"], rate: float) -> Float[Tensor, " n"]:
