@@ -204,6 +204,14 @@ class BenchTab:
             self.tab.wait_for_timeout(50)
         raise AssertionError(f"{selector} is off by {away} levels")
 
+    def link(self, part: str) -> str:
+        """The page's fragment, as soon as it tells of something: it follows hands after a while."""
+        for _ in range(100):
+            if part in (found := self.tab.evaluate("location.hash")):
+                return found
+            self.tab.wait_for_timeout(50)
+        raise AssertionError(f"expected {part!r} in the link, got {found!r}")
+
     def rest(self) -> None:
         """Wait until nothing more is drawn."""
         before = -1

@@ -33,8 +33,7 @@ def test_a_link_shows_the_same_picture(bench, known) -> None:
     tab.keyboard.press("ArrowRight")
     z = tab.latent()
     tab.expect(".bench-picture", z)
-    tab.wait_for_function("location.hash.includes('z1=0.05')")
-    link = tab.evaluate("location.hash")
+    link = tab.link("z1=0.05")
     assert link.startswith("#bench?start=ab&smile=0.3&z1=0.05&a=") and "&path=slerp" in link
     again = bench(known.page(), link)
     np.testing.assert_array_equal(again.latent(), z)

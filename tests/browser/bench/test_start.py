@@ -58,8 +58,7 @@ def test_the_map_sends_a_latent_and_hears_of_every_move(bench, known) -> None:
     assert tab.locator(".bench-recipe").inner_text() == "a place of its own"
     tab.slider("smile").focus()
     tab.keyboard.press("ArrowRight")
-    tab.wait_for_function("location.hash.includes('smile=0.05')")
-    again = bench(known.page(), tab.evaluate("location.hash"))
+    again = bench(known.page(), tab.link("smile=0.05"))
     again.expect(".bench-picture", place + np.float32(0.05) * known.vectors[0])
     # A latent that the page has a name for gets it back.
     again.evaluate("(z) => latentlab.view.set(Float32Array.from(z), 'map')", known.latents[4].tolist())
