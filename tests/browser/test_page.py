@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -63,8 +65,10 @@ def test_the_address_names_the_section_before_its_question_mark(visit, fragment:
 
 
 def test_nothing_is_wider_than_a_telephone(visit) -> None:
+    # Three pictures side by side: an edit of one strength.
+    three = SECTIONS["edit"]([EditRow(LONG, IMAGES[0], IMAGES[1], IMAGES[:1], LONG)], ["α = 1"], "Edit", {}, [LONG])
     seen = visit(
-        PAGE,
+        render_page(LONG, LONG, [*sections(), replace(three, id="cards", title="Cards")]),
         """
         const tooWide = [];
         for (const tab of $$('[role="tab"]')) {
@@ -75,7 +79,7 @@ def test_nothing_is_wider_than_a_telephone(visit) -> None:
         """,
         viewport={"width": 390, "height": 800},
     )
-    assert seen == [7, 390, []]
+    assert seen == [8, 390, []]
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
