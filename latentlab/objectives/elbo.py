@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from latentlab.codec import Terms
-from latentlab.objectives.objective import Loss, Unchanged
+from latentlab.objectives.objective import Loss, unchanged
 
 
 @dataclass(frozen=True)
-class ELBO(Unchanged):
+class ELBO:
     """loss = −log p(x|z) + β KL(q(z|x) ‖ p(z)); β rises linearly from 0 over `warmup_epochs`.
 
     With β = 1 the loss is the negative ELBO, an upper bound on −log p(x).
@@ -33,6 +33,8 @@ class ELBO(Unchanged):
     beta: float = 1.0
     warmup_epochs: float = 0.0
     free_nats: float = 0.0
+
+    seen = unchanged
 
     def __post_init__(self) -> None:
         if not 0 <= self.beta < math.inf or not 0 <= self.warmup_epochs < math.inf:

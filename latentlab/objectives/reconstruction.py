@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from latentlab.codec import Terms
-from latentlab.objectives.objective import Loss, Unchanged
+from latentlab.objectives.objective import Loss, unchanged
 
 
 @dataclass(frozen=True)
-class Reconstruction(Unchanged):
+class Reconstruction:
     """loss = −log p(x|z) at z = f(x), in nats."""
 
     kind: Literal["reconstruction"] = "reconstruction"
+
+    seen = unchanged
 
     def __call__(self, terms: Terms, epoch: float) -> Loss:
         return Loss(-terms.log_likelihood, {"reconstruction": -terms.log_likelihood})

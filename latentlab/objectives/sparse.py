@@ -13,7 +13,7 @@ from torch import Tensor
 from latentlab.codec import Terms
 from latentlab.errors import CapabilityError
 from latentlab.objectives.elbo import ELBO
-from latentlab.objectives.objective import Loss, Unchanged
+from latentlab.objectives.objective import Loss, unchanged
 
 # Codes that are all of one length are on to the degree 1 − exp(−1/2), and no others more.
 HIGHEST_RATE = -math.expm1(-0.5)
@@ -22,7 +22,7 @@ LEAST_SQUARE, LEAST_RATE = 1e-6, 1e-6
 
 
 @dataclass(frozen=True)
-class Sparse(Unchanged):
+class Sparse:
     """loss = −log p(x|z) + w · penalty(z), and the KL of a model that has one.
 
     penalty = "kl": Σ_j KL(r ‖ r_j), in nats, draws the rate r_j at which each value of the code is on to the target
@@ -48,6 +48,8 @@ class Sparse(Unchanged):
     penalty: Literal["kl", "l1"] = "kl"
     weight: float = 1.0
     rate: float = 0.05
+
+    seen = unchanged
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight < math.inf:

@@ -14,11 +14,11 @@ from latentlab.codec import Terms
 from latentlab.distributions import DiagonalNormal
 from latentlab.distributions.normal import LOG_2PI
 from latentlab.errors import CapabilityError
-from latentlab.objectives.objective import Loss, Unchanged
+from latentlab.objectives.objective import Loss, unchanged
 
 
 @dataclass(frozen=True)
-class TotalCorrelation(Unchanged):
+class TotalCorrelation:
     """loss = −log p(x|z) + α MI + β TC + γ Σ_j KL(q(z_j) ‖ p(z_j)), the β-TC-VAE.
 
     With q(z) = Σ_n q(z|x_n) / N the aggregate posterior of the N training images, the mean KL of a VAE is the sum of
@@ -47,6 +47,8 @@ class TotalCorrelation(Unchanged):
     dimension_wise: float = 1.0
     warmup_epochs: float = 0.0
     images: int = 0
+
+    seen = unchanged
 
     def __post_init__(self) -> None:
         for name in ("beta", "mutual_information", "dimension_wise", "warmup_epochs", "images"):
