@@ -15,6 +15,17 @@ Item = TypeVar("Item")
 
 # The size of a batch when nothing is being learned: large enough to fill two cores, small in memory.
 BATCH = 256
+# Pixel values of such a batch: what the layers of a network make of them takes a hundred times as much.
+BATCH_VALUES = 1 << 22
+
+
+def batch_rows(values: int) -> int:
+    """How many images of so many values make a batch: 256 of up to 16,384 values, fewer of larger ones.
+
+    >>> batch_rows(28 * 28), batch_rows(3 * 512 * 512)
+    (256, 5)
+    """
+    return max(1, min(BATCH, BATCH_VALUES // values))
 
 
 class Progress(Protocol):

@@ -25,8 +25,6 @@ CELL_MINIMUM = 10
 # Shares of the images that find the direction, fit the probe and judge it; without the last when judges come apart.
 SHARES = (0.5, 0.25, 0.25)
 SHARES_JUDGED_APART = (2 / 3, 1 / 3)
-# Beyond so many dimensions (spatial latents) a covariance holds the variances alone.
-LARGEST_COVARIANCE = 1024
 # Two attributes that agree in a larger share of the images are named as the same.
 SAME = 0.99
 
@@ -107,9 +105,6 @@ def estimate_directions(
 
 def covariance_of(z: np.ndarray) -> Covariance | None:
     """The covariance of latents of shape (n, d), of their variances alone where d > 1024; None where none varies."""
-    if z.shape[1] > LARGEST_COVARIANCE:
-        matrix = np.diag(z.var(axis=0, dtype=np.float64)).astype(np.float32)
-        return Covariance(z.mean(axis=0, dtype=np.float64).astype(np.float32), matrix, len(z))
     try:
         return fit_covariance(z)
     except DataError:

@@ -20,13 +20,13 @@ def principal_deviations(
         count: how many, at most d.
 
     Returns:
-        The vectors, float32 of shape (count, d), the largest entry of each positive; and the share of the variance
-        along each, of shape (count,).
+        The vectors, float32 of shape (k, d), the largest entry of each positive, k ≤ count for few images; and the
+        share of the variance along each, of shape (k,).
 
     References:
         GANSpace: Discovering Interpretable GAN Controls (Härkönen et al., 2020), arXiv:2004.02546.
     """
-    axes, deviations = principal_axes(z)
-    whole = max(float((deviations**2).sum()), np.finfo(float).tiny)
-    vectors = axes[:count] * deviations[:count, None]
-    return vectors.astype(np.float32), deviations[:count] ** 2 / whole
+    axes, deviations = principal_axes(z, count)
+    whole = max(float(z.var(axis=0, dtype=np.float64).sum()), np.finfo(float).tiny)
+    vectors = axes * deviations[:, None]
+    return vectors.astype(np.float32), deviations**2 / whole

@@ -11,15 +11,13 @@ import numpy as np
 
 from latentlab.directions.direction import Direction
 from latentlab.errors import DataError
-from latentlab.statistics.covariance import Covariance
+from latentlab.statistics.covariance import LARGEST_MATRIX, Covariance
 
 FORMAT = 2
 # Those that can be read; the first knew neither covariance, accuracy, angle nor p-value.
 READ_FORMATS = (1, 2)
 ARRAYS = ("vector", "mean_with", "mean_without", "readout")
 CENTER, MATRIX, VARIANCE = "covariance/center", "covariance/matrix", "covariance/variance"
-# Above this size a covariance matrix would outweigh the directions by far: its diagonal is kept.
-LARGEST_MATRIX = 1024
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,9 @@ def build_record(
                 arrays[f"{kind}/{direction.name}"] = _float32(values)
     if covariance is not None:
         arrays[CENTER] = _float32(covariance.center)
-        if len(covariance.matrix) > LARGEST_MATRIX:
-            arrays[VARIANCE] = _float32(np.diagonal(covariance.matrix))
+        # A larger one would outweigh the directions by far.
+        if covariance.matrix.ndim == 1 or len(covariance.matrix) > LARGEST_MATRIX:
+            arrays[VARIANCE] = _float32(covariance.variances)
         else:
             arrays[MATRIX] = _float32(covariance.matrix)
     check_arrays(arrays)
@@ -141,16 +140,17 @@ def _summary(covariance: Covariance) -> dict[str, Any]:
         "count": int(covariance.count),
         "size": size,
         "alive": int(covariance.alive.sum()),
-        "total_variance": float(np.trace(covariance.matrix, dtype=np.float64)),
-        "kept": "diagonal" if size > LARGEST_MATRIX else "matrix",
+        "total_variance": float(covariance.variances.sum(dtype=np.float64)),
+        "kept": "diagonal" if covariance.matrix.ndim == 1 or size > LARGEST_MATRIX else "matrix",
     }
 
 
 def _covariance(summary: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Covariance:
-    matrix = np.diag(arrays[VARIANCE]) if summary["kept"] == "diagonal" else arrays[MATRIX]
-    if not np.array_equal(matrix, matrix.T) or (np.diagonal(matrix) < 0).any():
+    matrix = arrays[VARIANCE if summary["kept"] == "diagonal" else MATRIX]
+    found = Covariance(arrays[CENTER], matrix, int(summary["count"]))
+    if not np.array_equal(matrix, matrix.T) or (found.variances < 0).any():
         raise DataError("the covariance is not symmetric, or has a negative variance")
-    return Covariance(arrays[CENTER], matrix, int(summary["count"]))
+    return found
 
 
 def _described(direction: Direction) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from latentlab.data.dataset import as_unit
 from latentlab.errors import DataError, UsageError
 from latentlab.latents.encode import check_images, codec_device
-from latentlab.runtime import BATCH, Progress, as_tensor, silent, torch_generator, tracked
+from latentlab.runtime import Progress, as_tensor, batch_rows, silent, torch_generator, tracked
 
 if TYPE_CHECKING:
     import torch
@@ -103,7 +103,7 @@ def score_importance(
     *,
     samples: int = SAMPLES,
     condition: np.ndarray | None = None,
-    batch: int = BATCH,
+    batch: int | None = None,
     seed: int = 0,
     progress: Progress = silent,
 ) -> Importance:
@@ -117,7 +117,7 @@ def score_importance(
         pixels: of shape (n, c, h, w), uint8 or float32 in [0, 1].
         samples: K, at least 1.
         condition: what a conditional model is told of each image, of shape (n, …); None for others.
-        batch: latents that are decoded at once. Another batch takes other draws.
+        batch: latents that are decoded at once, None for as many as fit. Another batch takes other draws.
         seed: of the samples.
         progress: told of every batch.
 
@@ -131,6 +131,7 @@ def score_importance(
     """
     import torch
 
+    batch = batch_rows(model.image.size) if batch is None else batch
     if samples < 1 or batch < 1:
         raise UsageError(f"expected at least 1 sample and a batch of at least 1, got {samples} and {batch}")
     check_images(model, pixels)

@@ -161,13 +161,21 @@ def score_information(
 def gaussian_total_correlation(mean: np.ndarray, logvar: np.ndarray) -> float:
     """½ (Σ_j log S_jj − log |S|) with S = Cov(mean) + diag(mean of exp(logvar)), the covariance of q(z), in nats.
 
+    Of fewer images than dimensions, |S| = |D| |I + X D⁻¹ Xᵀ / N| with D the diagonal and X the centred means: a matrix
+    of the images and not of the dimensions.
+
     Args:
         mean: of shape (N, d).
         logvar: of shape (N, d).
     """
     mean = np.asarray(mean, np.float64)
+    noise = np.exp(np.asarray(logvar, np.float64)).mean(axis=0)
+    if len(mean) < mean.shape[1] and noise.min() > 0:
+        away = (mean - mean.mean(axis=0)) / np.sqrt(len(mean) * noise)
+        volume = np.linalg.slogdet(np.eye(len(mean)) + away @ away.T)[1]
+        return float(0.5 * (np.log1p((away**2).sum(axis=0)).sum() - volume))
     covariance = np.atleast_2d(np.cov(mean, rowvar=False, bias=True))
-    covariance = covariance + np.diag(np.exp(np.asarray(logvar, np.float64)).mean(axis=0))
+    covariance = covariance + np.diag(noise)
     scale = np.sqrt(np.diag(covariance))
     return float(-0.5 * np.linalg.slogdet(covariance / np.outer(scale, scale))[1])
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from latentlab.data.dataset import as_unit
-from latentlab.runtime import BATCH, Progress, as_tensor, silent, torch_generator, tracked
+from latentlab.latents.encode import codec_device
+from latentlab.runtime import Progress, as_tensor, batch_rows, silent, torch_generator, tracked
 
 if TYPE_CHECKING:
     from latentlab.codec import LatentModel
@@ -99,11 +100,12 @@ def score_likelihood(
     import torch
 
     generator = torch_generator(seed)
-    device = next(model.parameters()).device  # type: ignore[attr-defined]
+    device = codec_device(model)
     reconstruction, kl, dimensions = [], [], []
     with torch.inference_mode():
-        for start in tracked(range(0, len(pixels), BATCH), "scoring", progress):
-            x = as_tensor(as_unit(pixels[start : start + BATCH])).to(device)
+        step = batch_rows(model.image.size)
+        for start in tracked(range(0, len(pixels), step), "scoring", progress):
+            x = as_tensor(as_unit(pixels[start : start + step])).to(device)
             drawn = [model.terms(x, generator=generator) for _ in range(samples)]
             reconstruction.append(np.mean([-terms.log_likelihood.double().cpu().numpy() for terms in drawn], axis=0))
             blocks = [[value.double().cpu().numpy() for value in terms.kl.values()] for terms in drawn]

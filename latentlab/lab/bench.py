@@ -192,7 +192,9 @@ def _stills(
         axes = [(one.direction.name, one.direction.vector) for one in attributes]
         steps = ATTRIBUTE_STEPS
     else:
-        axes = [(f"z{k}", deviations[k] * np.eye(len(order), dtype=np.float32)[k]) for k in order[:STILL_DIMENSIONS]]
+        axes = [
+            (f"z{k}", deviations[k] * (np.arange(len(order)) == k).astype(np.float32)) for k in order[:STILL_DIMENSIONS]
+        ]
         steps = DIMENSION_STEPS
     others = np.array([step for step in steps if step])
     axes = axes[: MOST_STILLS // len(others)]

@@ -23,7 +23,7 @@ from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.latents.batch import in_batches
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
-from latentlab.runtime import BATCH, Progress, as_tensor, silent, torch_generator, tracked
+from latentlab.runtime import Progress, as_tensor, batch_rows, silent, torch_generator, tracked
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -320,10 +320,10 @@ def _dimension_kl(lab: Lab, pixels: np.ndarray, seed: int) -> np.ndarray | None:
     from latentlab.latents.encode import codec_device
 
     generator, device = torch_generator(seed), codec_device(lab.codec)
-    parts = []
+    parts, step = [], batch_rows(lab.image.size)
     with torch.inference_mode():
-        for start in range(0, len(pixels), BATCH):
-            x = as_tensor(as_unit(pixels[start : start + BATCH])).to(device)
+        for start in range(0, len(pixels), step):
+            x = as_tensor(as_unit(pixels[start : start + step])).to(device)
             kl = lab.codec.terms(x, generator=generator).kl_dimensions
             if kl is None:
                 return None

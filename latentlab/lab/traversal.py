@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +109,11 @@ def traverse(
         if not 0 <= dim < size:
             raise UsageError(f"expected dimensions from 0 to {size - 1}, got {dim}")
     origin = resolve(lab, start, seed=seed).latent
-    axes, deviations = _axes(lab, principal)
+    axis, deviations = _axes(lab, principal)
     # For principal directions this is their own order.
     chosen = list(dims) if dims is not None else [int(i) for i in np.argsort(-deviations, kind="stable")[:count]]
     offsets = np.linspace(-span, span, steps)
-    latents = np.stack([origin + offsets[:, None] * deviations[dim] * axes[dim] for dim in chosen]).astype(np.float32)
+    latents = np.stack([origin + offsets[:, None] * deviations[dim] * axis(dim) for dim in chosen]).astype(np.float32)
     images = lab.decode(latents.reshape(-1, size)).reshape(len(chosen), steps, *lab.image.shape)
     kind = "direction" if principal else "dim"
     notes = [
@@ -131,14 +131,23 @@ def traverse(
     )
 
 
-def _axes(lab: Lab, principal: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Unit axes as rows of shape (d, d), and the standard deviation of the latents along each."""
+def _axes(lab: Lab, principal: bool) -> tuple[Callable[[int], np.ndarray], np.ndarray]:
+    """The unit axis of a number, of shape (d,), and the standard deviations of the latents along all, of shape (d,)."""
     size = lab.latent.size
+
+    def dimension(number: int) -> np.ndarray:
+        # One at a time: all of them are d² numbers, too many for spatial latents.
+        return (np.arange(size) == number).astype(np.float32)
+
     if lab.gallery is None and not principal:
-        return np.eye(size, dtype=np.float32), np.ones(size)
+        return dimension, np.ones(size)
     z = lab.known().mean.astype(np.float64)
     if not principal:
-        return np.eye(size, dtype=np.float32), z.std(axis=0)
+        return dimension, z.std(axis=0)
     from latentlab.statistics.principal import principal_axes
 
-    return principal_axes(z)
+    axes, found = principal_axes(z, None if size <= len(z) else len(z))
+    deviations = np.zeros(size)
+    deviations[: len(found)] = found
+    # Beyond the rank of the latents nothing varies.
+    return lambda number: axes[number] if number < len(axes) else np.zeros(size), deviations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.latents.encode import codec_device
-from latentlab.runtime import BATCH, as_tensor
+from latentlab.runtime import as_tensor, batch_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,10 +28,11 @@ def in_batches(function: Callable[[Tensor], Tensor], codec: Any, latents: np.nda
     import torch
 
     device = codec_device(codec)
+    step = batch_rows(codec.image.size)
     latents = np.ascontiguousarray(latents, np.float32)
     with torch.inference_mode():
         parts = [
-            function(as_tensor(latents[start : start + BATCH]).to(device)).cpu().numpy()
-            for start in range(0, max(1, len(latents)), BATCH)
+            function(as_tensor(latents[start : start + step]).to(device)).cpu().numpy()
+            for start in range(0, max(1, len(latents)), step)
         ]
     return np.concatenate(parts)

@@ -9,7 +9,7 @@ import numpy as np
 from latentlab.data.dataset import Dataset, as_unit
 from latentlab.errors import DataError
 from latentlab.latents.table import Latents
-from latentlab.runtime import BATCH, Progress, as_tensor, silent, tracked
+from latentlab.runtime import Progress, as_tensor, batch_rows, silent, tracked
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ def encode_images(codec: Codec, pixels: np.ndarray) -> np.ndarray:
     device = codec_device(codec)
     out = np.empty((len(pixels), codec.latent.size), np.float32)
     with torch.inference_mode():
-        for rows in _batches(len(pixels)):
+        for rows in _batches(codec, len(pixels)):
             x = as_tensor(as_unit(pixels[rows])).to(device)
             out[rows] = codec.encode(x).cpu().numpy()
     return out
@@ -60,7 +60,7 @@ def decode_latents(codec: Codec, latents: np.ndarray) -> np.ndarray:
     device = codec_device(codec)
     out = np.empty((len(latents), *codec.image.shape), np.float32)
     with torch.inference_mode():
-        for rows in _batches(len(latents)):
+        for rows in _batches(codec, len(latents)):
             out[rows] = codec.decode(as_tensor(latents[rows]).to(device)).cpu().numpy()
     if not np.isfinite(out).all():
         raise DataError(
@@ -85,7 +85,7 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
     probabilistic = codec_has_posterior(codec)
     means, logvars, losses = [], [], []
     with torch.inference_mode():
-        for rows in tracked(_batches(len(data)), f"encoding {data.source}", progress):
+        for rows in tracked(_batches(codec, len(data)), f"encoding {data.source}", progress):
             x = as_tensor(as_unit(data.pixels[rows])).to(device)
             if probabilistic:
                 posterior = codec.posterior(x)  # type: ignore[attr-defined]
@@ -155,8 +155,9 @@ def _check_codes(codec: Codec, latents: np.ndarray) -> None:
             )
 
 
-def _batches(count: int) -> list[slice]:
-    return [slice(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
+def _batches(codec: Codec, count: int) -> list[slice]:
+    step = batch_rows(codec.image.size)
+    return [slice(start, min(start + step, count)) for start in range(0, count, step)]
 
 
 def codec_device(codec: Codec) -> torch.device:

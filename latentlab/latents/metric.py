@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Pixel values of one pass through the decoder: 64 MB of float32, which intermediate layers multiply.
 PASS_VALUES = 1 << 24
+# Beyond so many dimensions (spatial latents) a metric takes d² numbers and d derivatives at every latent.
+MOST_DIMENSIONS = 1024
 # Latents in one pass.
 PASS_ROWS = 256
 
@@ -35,7 +37,7 @@ def decoder_metric(codec: Codec) -> Callable[[np.ndarray], np.ndarray]:
         A function of latents of shape (m, d) that returns float32 of shape (m, d, d).
 
     Raises:
-        CapabilityError: when the latents are codes, between which there are no steps.
+        CapabilityError: when the latents are codes, between which there are no steps, or too long.
 
     References:
         Latent Space Oddity: on the Curvature of Deep Generative Models (Arvanitidis et al., 2017), arXiv:1710.11379.
@@ -43,6 +45,12 @@ def decoder_metric(codec: Codec) -> Callable[[np.ndarray], np.ndarray]:
     if not codec.latent.continuous:
         raise CapabilityError(
             "expected continuous latents for the metric of a decoder, got codes; take a model of another family"
+        )
+
+    if codec.latent.size > MOST_DIMENSIONS:
+        raise CapabilityError(
+            f"expected latents of at most {MOST_DIMENSIONS:,} dimensions for the metric of a decoder, got "
+            f"{codec.latent.size:,}; take pca, which looks at the latents alone"
         )
 
     def metric(z: np.ndarray) -> np.ndarray:

@@ -66,11 +66,11 @@ def project_pca(z: np.ndarray, seed: int = 0) -> Projection:
         On Lines and Planes of Closest Fit to Systems of Points in Space (Pearson, 1901).
     """
     mean = z.mean(axis=0, dtype=np.float64)
-    principal, deviations = principal_axes(z)
+    principal, deviations = principal_axes(z, 2)
     # A latent of one dimension has no second axis: nothing varies along it.
     axes, variances = np.zeros((2, z.shape[1])), np.zeros(2)
-    axes[: len(principal)], variances[: len(deviations)] = principal[:2], deviations[:2] ** 2
-    total = float((deviations**2).sum())
+    axes[: len(principal)], variances[: len(deviations)] = principal, deviations**2
+    total = float(z.var(axis=0, dtype=np.float64).sum())
     shares = variances / total if total > 0 else variances
     return Projection(
         "pca",

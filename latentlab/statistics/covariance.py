@@ -12,6 +12,9 @@ from latentlab.errors import DataError
 # A dimension that deviates this much less than the widest one is dead. The square is the hundredth of the prior's
 # variance below which a latent unit does not count as active (arXiv:1509.00519).
 DEAD_RATIO = 0.1
+# Beyond so many dimensions (spatial latents) a covariance holds the variances alone: what else could be estimated from
+# any number of images at hand would be noise, and takes d² numbers.
+LARGEST_MATRIX = 1024
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Covariance:
     Args:
         center: the mean, of shape (d,), float32.
         matrix: the covariance Σ, of shape (d, d), float32, symmetric; zero in the rows and columns of dead dimensions.
+            Of shape (d,) it is a diagonal one, and these are the variances.
         count: the latents that it was made of.
     """
 
@@ -33,27 +37,50 @@ class Covariance:
     @cached_property
     def alive(self) -> np.ndarray:
         """The dimensions that vary, bool of shape (d,)."""
-        return np.diagonal(self.matrix) > 0
+        return self.variances > 0
+
+    @property
+    def variances(self) -> np.ndarray:
+        """The variance of each dimension, of shape (d,)."""
+        return self.matrix if self.matrix.ndim == 1 else np.diagonal(self.matrix)
+
+    def among(self, dimensions: np.ndarray) -> np.ndarray:
+        """Σ of some dimensions alone, of shape (k, k).
+
+        Args:
+            dimensions: their numbers, or a bool of shape (d,).
+        """
+        if self.matrix.ndim == 1:
+            return np.diag(self.matrix[dimensions])
+        return self.matrix[dimensions][:, dimensions]
 
     @cached_property
     def _factor(self) -> np.ndarray:
-        """L with Σ = LLᵀ over the dimensions that are alive."""
-        return np.linalg.cholesky(self.matrix[np.ix_(self.alive, self.alive)].astype(np.float64))
+        """L with Σ = LLᵀ over the dimensions that are alive; its diagonal where it has nothing else."""
+        if self.matrix.ndim == 1:
+            return np.sqrt(self.matrix[self.alive].astype(np.float64))
+        return np.linalg.cholesky(self.among(self.alive).astype(np.float64))
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
         """Σv, of the shape of `vectors`, which is (d,) or (d, k)."""
-        return self.matrix.astype(np.float64) @ vectors
+        matrix = self.matrix.astype(np.float64)
+        return matrix @ vectors if matrix.ndim == 2 else (matrix * np.asarray(vectors).T).T
 
     def solve(self, vectors: np.ndarray) -> np.ndarray:
         """Σ⁻¹v over the dimensions that are alive, 0 in the others; of the shape of `vectors`, (d,) or (d, k)."""
         out = np.zeros(np.shape(vectors))
-        half = np.linalg.solve(self._factor, np.asarray(vectors, np.float64)[self.alive])
-        out[self.alive] = np.linalg.solve(self._factor.T, half)
+        wanted = np.asarray(vectors, np.float64)[self.alive]
+        if self._factor.ndim == 1:
+            out[self.alive] = (wanted.T / self._factor**2).T
+        else:
+            out[self.alive] = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, wanted))
         return out
 
     def distance(self, z: np.ndarray) -> np.ndarray:
         """The Mahalanobis distance √((z − c)ᵀ Σ⁻¹ (z − c)) of latents of shape (n, d), of shape (n,)."""
         away = (np.asarray(z, np.float64) - self.center)[:, self.alive]
+        if self._factor.ndim == 1:
+            return np.linalg.norm(away / self._factor, axis=1)
         return np.linalg.norm(np.linalg.solve(self._factor, away.T), axis=0)
 
     def deviation(self, vector: np.ndarray) -> float:
@@ -65,7 +92,8 @@ class Covariance:
 def fit_covariance(z: np.ndarray) -> Covariance:
     """Estimate the covariance of latents, shrunk so far as there are too few of them.
 
-    Σ = D((1 − s)R + sI)D with D the standard deviations, R the correlation matrix, and s after Ledoit and Wolf.
+    Σ = D((1 − s)R + sI)D with D the standard deviations, R the correlation matrix, and s after Ledoit and Wolf; where
+    d > 1024, Σ = D².
 
     Args:
         z: of shape (n, d), n ≥ 2.
@@ -84,6 +112,8 @@ def fit_covariance(z: np.ndarray) -> Covariance:
     alive = scale > DEAD_RATIO * scale.max()
     if not alive.any():
         raise DataError("expected latents that vary, got the same latent for every image")
+    if z.shape[1] > LARGEST_MATRIX:
+        return Covariance(center.astype(np.float32), np.where(alive, scale**2, 0).astype(np.float32), len(z))
     standard = (z[:, alive] - center[alive]) / scale[alive]
     correlation = standard.T @ standard / len(z)
     shrunk = (1 - (share := _shrinkage(standard, correlation))) * correlation + share * np.eye(len(correlation))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def principal_axes(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def principal_axes(z: np.ndarray, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The orthonormal directions of greatest variance, greatest first.
 
     The largest loading of each axis is positive. Axes beyond the rank of the points complete the basis, with
@@ -13,9 +13,10 @@ def principal_axes(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         z: of shape (n, d), n ≥ 2.
+        most: how many are wanted; None for all d. Beyond the rank of the points there are none of a few.
 
     Returns:
-        The axes as rows, of shape (d, d), and the standard deviation along each, of shape (d,).
+        The axes as rows, of shape (d, d), or (k, d) with k ≤ most; and the standard deviation along each.
 
     References:
         K. Pearson, "On Lines and Planes of Closest Fit to Systems of Points in Space", Philosophical Magazine 2, 1901.
@@ -23,8 +24,10 @@ def principal_axes(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     z = np.asarray(z, np.float64)
     # R of a QR has the singular values of the whole and at most d rows.
     reduced = np.linalg.qr(z - z.mean(axis=0), mode="r")
-    _, values, axes = np.linalg.svd(reduced, full_matrices=True)
+    # All axes of a wide latent are d² numbers, of which few mean anything.
+    _, values, axes = np.linalg.svd(reduced, full_matrices=most is None)
+    values, axes = values[:most], axes[:most]
     axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
-    deviations = np.zeros(z.shape[1])
+    deviations = np.zeros(len(axes))
     deviations[: len(values)] = values / np.sqrt(len(z))
     return axes, deviations

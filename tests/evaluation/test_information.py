@@ -175,3 +175,12 @@ def test_bad_posteriors_are_refused():
         score_information(mean * np.nan, logvar)
     with pytest.raises(UsageError, match="at least 2 samples"):
         score_information(mean, logvar, samples=1)
+
+
+def test_the_gaussian_total_correlation_of_few_images_is_that_of_many_dimensions() -> None:
+    generator = np.random.default_rng(0)
+    mean = generator.normal(size=(6, 9)) @ generator.normal(size=(9, 9))
+    logvar = generator.normal(size=(6, 9))
+    covariance = np.cov(mean, rowvar=False, bias=True) + np.diag(np.exp(logvar).mean(axis=0))
+    wanted = 0.5 * (np.log(np.diag(covariance)).sum() - np.linalg.slogdet(covariance)[1])
+    assert gaussian_total_correlation(mean, logvar) == pytest.approx(wanted, rel=1e-9)

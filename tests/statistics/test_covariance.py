@@ -5,7 +5,7 @@ import pytest
 from sklearn.covariance import LedoitWolf
 
 from latentlab.errors import DataError
-from latentlab.statistics.covariance import fit_covariance
+from latentlab.statistics.covariance import LARGEST_MATRIX, Covariance, fit_covariance
 
 
 def cloud(n: int = 400, size: int = 5, seed: int = 0) -> np.ndarray:
@@ -50,3 +50,30 @@ def test_what_has_no_covariance_says_why() -> None:
         fit_covariance(np.full((3, 2), np.nan))
     with pytest.raises(DataError, match="the same latent"):
         fit_covariance(np.ones((3, 2)))
+
+
+def test_one_of_variances_alone_is_the_diagonal_one() -> None:
+    variances = np.array([4.0, 0.25, 0.0, 1.0], np.float32)
+    center = np.arange(4, dtype=np.float32)
+    alone = Covariance(center, variances, 10)
+    whole = Covariance(center, np.diag(variances), 10)
+    generator = np.random.default_rng(0)
+    z, vector, vectors = (generator.normal(size=shape) for shape in ((6, 4), (4,), (4, 3)))
+    np.testing.assert_array_equal(alone.alive, whole.alive)
+    np.testing.assert_array_equal(alone.variances, whole.variances)
+    np.testing.assert_allclose(alone.distance(z), whole.distance(z))
+    for given in (vector, vectors):
+        np.testing.assert_allclose(alone.apply(given), whole.apply(given))
+        np.testing.assert_allclose(alone.solve(given), whole.solve(given))
+    assert alone.deviation(vector) == pytest.approx(whole.deviation(vector))
+    for dimensions in (np.array([0, 3]), alone.alive):
+        np.testing.assert_array_equal(alone.among(dimensions), whole.among(dimensions))
+
+
+def test_of_many_dimensions_the_variances_are_fitted() -> None:
+    z = np.random.default_rng(0).normal(size=(20, LARGEST_MATRIX + 1)) * 3
+    z[:, 7] = 0.01 * z[:, 7]
+    found = fit_covariance(z)
+    assert found.matrix.shape == (LARGEST_MATRIX + 1,) and found.matrix[7] == 0
+    np.testing.assert_allclose(np.delete(found.matrix, 7), np.delete(z.var(axis=0), 7), rtol=1e-5)
+    assert fit_covariance(z[:, :-1]).matrix.shape == (LARGEST_MATRIX, LARGEST_MATRIX)

@@ -18,3 +18,13 @@ def test_axes_are_scikit_learns_complete_and_with_fixed_signs(shape: tuple[int, 
     np.testing.assert_allclose(deviations[rank:], 0, atol=1e-9)
     np.testing.assert_allclose(axes @ axes.T, np.eye(shape[1]), atol=1e-9)
     assert (axes[np.arange(shape[1]), np.abs(axes).argmax(axis=1)] > 0).all()
+
+
+def test_a_few_axes_are_the_first_of_all() -> None:
+    z = np.random.default_rng(0).normal(size=(30, 5)) * np.arange(5, 0, -1)
+    axes, deviations = principal_axes(z)
+    few, found = principal_axes(z, 2)
+    np.testing.assert_allclose(few, axes[:2], atol=1e-12)
+    np.testing.assert_allclose(found, deviations[:2])
+    wide, _ = principal_axes(np.random.default_rng(0).normal(size=(3, 40)), 8)
+    assert wide.shape == (3, 40)

@@ -225,7 +225,7 @@ def _gauge(support: Support, known: str) -> dict[str, Any] | None:
     covariance, alive = support.covariance, np.flatnonzero(support.covariance.alive)
     if len(alive) > MOST_GAUGED:
         return None
-    matrix = covariance.matrix[np.ix_(alive, alive)]
+    matrix = covariance.among(alive)
     distances = support.distances
     if len(distances) > MOST_DISTANCES:
         distances = distances[np.linspace(0, len(distances) - 1, MOST_DISTANCES).round().astype(int)]

@@ -75,7 +75,10 @@ def trace_program(codec: Any) -> Program:
         raise _refusal(f"a decoder of layers (torch.nn.Module), got {type(codec).__name__}", family)
     if not codec.latent.continuous:
         raise _refusal("a latent that can be moved along, got the numbers of codes", family)
-    twin = copy.deepcopy(codec).cpu().float().eval()
+    try:
+        twin = copy.deepcopy(codec).cpu().float().eval()
+    except (TypeError, RuntimeError, NotImplementedError) as problem:
+        raise _refusal("a decoder of layers (torch.nn.Module), got a program", family) from problem
     try:
         with _silence(), torch.no_grad():
             program = _lower(_export(twin), twin)

@@ -17,6 +17,8 @@ SHOWN = (
     "negative_elbo_nats", "reconstruction_nats", "kl_nats", "bits_per_dim", "mean_square_error", "active_units",
     "codebook_size", "codes_used", "codebook_perplexity",
 )  # fmt: skip
+# Bars that can be told apart; spatial latents have thousands of dimensions.
+MOST_BARS = 256
 SUMMARY = (
     "The negative ELBO bounds −log p(x) from above: what an image costs, in nats, as the reconstruction given its "
     "latent and the KL divergence of the latent from the prior. Lower is better; only numbers for the same images, "
@@ -35,9 +37,13 @@ def likelihood_section(test: Mapping[str, Any], warnings: Sequence[str] = ()) ->
     html = [notes(warnings, warning=True), scores(shown)]
     dimensions = test.get("kl_dimensions_nats") or []
     if dimensions:
-        names = [f"z{number}" for number in range(1, len(dimensions) + 1)]
-        paid = [max(float(value), 0.0) for value in dimensions]
-        chart = bars(names, paid, "KL of each latent dimension", f"{len(paid)} dimensions, largest first", "nats")
+        paid = {f"z{number}": max(float(value), 0.0) for number, value in enumerate(dimensions, start=1)}
+        shown_first = sorted(paid, key=lambda name: -paid[name])[:MOST_BARS]
+        under = f"{len(paid)} dimensions, largest first"
+        if len(shown_first) < len(paid):
+            under = f"the {len(shown_first)} largest of {len(paid):,} dimensions"
+        values = [paid[name] for name in shown_first]
+        chart = bars(shown_first, values, "KL of each latent dimension", under, "nats")
         html.append(Markup('<div class="charts">{}</div>').format(chart))
     quantiles = test.get("loss_quantiles") or {}
     if quantiles:
