@@ -116,7 +116,7 @@ class LatentSpec:
         """Join blocks of shape (n, *block.shape) into one array of shape (n, d)."""
         if set(parts) != {block.name for block in self.blocks}:
             raise DataError(f"expected latent blocks {[b.name for b in self.blocks]}, got {sorted(parts)}")
-        flat = [parts[block.name].reshape(len(parts[block.name]), block.size) for block in self.blocks]
+        flat = [parts[block.name].reshape(parts[block.name].shape[0], block.size) for block in self.blocks]
         if len(flat) == 1:
             return flat[0]
         if hasattr(flat[0], "new_tensor"):
@@ -132,7 +132,7 @@ class LatentSpec:
         if flat.ndim != 2 or flat.shape[1] != self.size:
             raise DataError(f"expected latents of shape (n, {self.size}), got {tuple(flat.shape)}")
         cuts = self.slices()
-        return {block.name: flat[:, cuts[block.name]].reshape(len(flat), *block.shape) for block in self.blocks}
+        return {block.name: flat[:, cuts[block.name]].reshape(flat.shape[0], *block.shape) for block in self.blocks}
 
 
 @dataclass(frozen=True)

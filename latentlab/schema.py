@@ -71,6 +71,8 @@ def _read(kind: Any, data: Any, where: str, problems: list[str]) -> Any:
     if origin is tuple:
         if not isinstance(data, list | tuple):
             return _wrong(problems, where, f"expected a list of {_plural(get_args(kind)[0])}", data)
+        if get_args(kind)[-1] is not Ellipsis and len(data) != len(get_args(kind)):
+            return _wrong(problems, where, f"expected {len(get_args(kind))} {_plural(get_args(kind)[0])}", data)
         return tuple(_read(get_args(kind)[0], item, f"{where}[{i}]", problems) for i, item in enumerate(data))
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(data, Mapping):
@@ -131,7 +133,7 @@ def _read_union(kind: Any, data: Any, where: str, problems: list[str]) -> Any:
                 return None
             return _wrong(problems, _join(where, tag), f"expected {' or '.join(known)}", name, list(known))
         return _read(known[name], data, where, problems)
-    for option in options:
+    for option in (one for one in options if one is not type(None)):
         attempt: list[str] = []
         value = _read(option, data, where, attempt)
         if not attempt:

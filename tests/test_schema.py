@@ -148,3 +148,24 @@ def test_anything_is_read_or_refused_in_words(data: object, kind: Any):
     if value is not None:
         # Compared as text, in which NaN equals NaN.
         assert repr(schema.read(kind, schema.plain(value))[0]) == repr(value)
+
+
+@dataclass(frozen=True)
+class Said:
+    size: tuple[int, int] | None = None
+    way: Literal["up", "down"] | None = None
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"way": "left"}, "way: expected 'up' or 'down', got 'left'"),
+        ({"way": 3}, "way: expected 'up' or 'down', got 3"),
+        ({"size": [1]}, "size: expected a value, got [1]"),
+        ({"size": [1, 2, 3]}, "size: expected a value, got [1, 2, 3]"),
+        ({"size": 1}, "size: expected a value, got 1"),
+    ],
+)
+def test_what_may_be_none_is_not_therefore_anything(data: object, message: str):
+    assert schema.read(Said, data) == (None, [message])
+    assert schema.read(Said, {"size": [1, 2], "way": None}) == (Said((1, 2)), [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -83,7 +83,43 @@ class ConditionalConfig:
         Raises:
             ValueError: when the classes are not known yet.
         """
-        return Conditional(self)
+        if not self.names:
+            raise ValueError("classes: expected the names of the classes, got none; they come with labelled images")
+        size = len(self.names)
+        encoder, width = self.network.build_encoder(self.image)
+        parts = ConditionalParts(
+            dimensions=self.latent,
+            encoder=encoder,
+            to_condition=nn.Linear(width, size),
+            to_posterior=nn.Sequential(
+                nn.Linear(width + size, self.head),
+                build_activation(self.network.activation),
+                nn.Linear(self.head, 2 * self.latent),
+            ),
+            decoder=self.network.build_decoder(self.latent + size, self.image),
+            observe=self.likelihood.build(),
+        )
+        return Conditional(self, parts)
+
+
+class ConditionalParts(NamedTuple):
+    """What a conditional VAE is made of.
+
+    Args:
+        dimensions: of z.
+        encoder: images to features (n, w).
+        to_condition: features to logits of the condition, (n, k).
+        to_posterior: features and condition (n, w + k) to mean and log-variance of z, (n, 2d).
+        decoder: z and condition (n, d + k) to what `observe` takes.
+        observe: p(x|z, y).
+    """
+
+    dimensions: int
+    encoder: nn.Module
+    to_condition: nn.Module
+    to_posterior: nn.Module
+    decoder: nn.Module
+    observe: nn.Module
 
 
 class Conditional(nn.Module):
@@ -106,25 +142,15 @@ class Conditional(nn.Module):
     condition: ConditionSpec | None
     frequency: Tensor
 
-    def __init__(self, config: ConditionalConfig) -> None:
+    def __init__(self, config: Any, parts: ConditionalParts) -> None:
         super().__init__()
-        if not config.names:
-            raise ValueError("classes: expected the names of the classes, got none; they come with labelled images")
         self.config = config
         self.image = config.image
         self.condition = config.spec
         size = len(config.names)
-        self.latent = LatentSpec((Block("z", (config.latent,)), Block(CONDITION, (size,))))
-        self.encoder, width = config.network.build_encoder(config.image)
-        self.to_condition = nn.Linear(width, size)
-        self.to_posterior = nn.Sequential(
-            nn.Linear(width + size, config.head),
-            build_activation(config.network.activation),
-            nn.Linear(config.head, 2 * config.latent),
-        )
-        self.decoder = config.network.build_decoder(config.latent + size, config.image)
-        self.observe = config.likelihood.build()
-        self.register_buffer("frequency", torch.full((size,), 1 / size if self.config.spec.kind == "class" else 0.5))
+        self.dimensions, self.encoder, self.to_condition, self.to_posterior, self.decoder, self.observe = parts
+        self.latent = LatentSpec((Block("z", (self.dimensions,)), Block(CONDITION, (size,))))
+        self.register_buffer("frequency", torch.full((size,), 1 / size if config.spec.kind == "class" else 0.5))
 
     def count_conditions(self, condition: Float[Tensor, "n k"]) -> None:
         """Set p(y) to how often each condition is among those of the training images, of shape (n, k).
@@ -157,13 +183,13 @@ class Conditional(nn.Module):
     def prior(self, condition: Float[Tensor, "n k"] | None = None) -> ConditionalPrior:
         """p(y) N(z; 0, 1); N(z; 0, 1) beside the y that are given, of one row or of one a draw."""
         if condition is None:
-            return ConditionalPrior(self.config.latent, self._seen)
-        return ConditionalPrior(self.config.latent, Point(self._checked(condition, len(condition))))
+            return ConditionalPrior(self.dimensions, self._seen)
+        return ConditionalPrior(self.dimensions, Point(self._checked(condition, len(condition))))
 
     def likelihood(self, z: Float[Tensor, "n d"], condition: Float[Tensor, "n k"] | None = None) -> Likelihood:
         """p(x|z, y) of latents (n, d + k)."""
         if condition is not None:
-            z = torch.cat([z[:, : self.config.latent], self._checked(condition, len(z))], dim=1)
+            z = torch.cat([z[:, : self.dimensions], self._checked(condition, len(z))], dim=1)
         return self.observe(self.decoder(z))
 
     def terms(

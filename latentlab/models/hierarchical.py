@@ -165,7 +165,7 @@ class Hierarchical(nn.Module):
             features: those of images on every level, the top first; none: without images.
         """
         weight = next(self.parameters())
-        still = torch.zeros(len(features[0]) if features else count, self.latent.blocks[0].size).to(weight)
+        still = torch.zeros(features[0].shape[0] if features else count, self.latent.blocks[0].size).to(weight)
         levels: list[Level] = []
         latents: list[Tensor] = []
         context: Tensor | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from latentlab.codec import Block, ConditionSpec, ImageSpec, LatentSpec, Terms
 from latentlab.distributions.point import Point
 from latentlab.models.condition import refuse_condition
-from latentlab.nn.autoregressive import Autoregressive, CodePrior
+from latentlab.nn.autoregressive import Autoregressive
 from latentlab.nn.bound import check_sides, check_width
 from latentlab.nn.grid import Grid
 from latentlab.nn.observation import Likelihood, Observation, widen
@@ -69,7 +69,39 @@ class VQConfig:
 
     def build(self) -> VQ:
         """A new model with random weights, drawn from torch's current generator."""
-        return VQ(self)
+        grid = self.network.size(self.image)
+        parts = VQParts(
+            grid=grid,
+            encoder=self.network.build_encoder(self.image, self.dimension),
+            quantizer=Quantizer(self.codes, self.dimension, self.decay, self.restart),
+            decoder=self.network.build_decoder(self.dimension, self.image),
+            observe=self.likelihood.build(),
+            prior=self.prior.build(self.codes, grid[0] * grid[1]),
+            commitment=self.commitment,
+        )
+        return VQ(self, parts)
+
+
+class VQParts(NamedTuple):
+    """What a VQ-VAE is made of.
+
+    Args:
+        grid: (h, w) of the codes of an image.
+        encoder: images to grids of vectors (n, c, h, w), flat or not.
+        quantizer: vectors (n, c) to the numbers of their codes; has the `codebook`, of shape (K, c).
+        decoder: grids of vectors to what `observe` takes.
+        observe: p(x|z).
+        prior: p(z): `log_probs` and `sample` of code numbers.
+        commitment: the weight of ‖z_e − e‖² in training.
+    """
+
+    grid: tuple[int, int]
+    encoder: nn.Module
+    quantizer: Any
+    decoder: nn.Module
+    observe: nn.Module
+    prior: Any
+    commitment: float = 0.0
 
 
 class VQ(nn.Module):
@@ -90,17 +122,12 @@ class VQ(nn.Module):
 
     condition: ConditionSpec | None = None
 
-    def __init__(self, config: VQConfig) -> None:
+    def __init__(self, config: Any, parts: VQParts) -> None:
         super().__init__()
         self.config = config
         self.image = config.image
-        self.grid = config.network.size(config.image)
+        self.grid, self.encoder, self.quantizer, self.decoder, self.observe, self.code_prior, self.commitment = parts
         self.latent = LatentSpec((Block("codes", self.grid, codes=config.codes),))
-        self.encoder = config.network.build_encoder(config.image, config.dimension)
-        self.quantizer = Quantizer(config.codes, config.dimension, config.decay, config.restart)
-        self.decoder = config.network.build_decoder(config.dimension, config.image)
-        self.observe = config.likelihood.build()
-        self.code_prior = config.prior.build(config.codes, self.latent.size)
 
     def encode(self, x: Float[Tensor, "n c h w"], condition: Tensor | None = None) -> Float[Tensor, "n d"]:
         """Code numbers of shape (n, d) of images (n, c, h, w)."""
@@ -115,8 +142,8 @@ class VQ(nn.Module):
         """q(z|x) of images (n, c, h, w): certain of their codes."""
         return Point(self.encode(x, condition))
 
-    def prior(self, condition: Tensor | None = None) -> CodePrior:
-        """p(z), learned: its samples are code numbers of shape (n, d)."""
+    def prior(self, condition: Tensor | None = None) -> Any:
+        """p(z): its samples are code numbers of shape (n, d)."""
         refuse_condition(self.config.family, condition)
         return self.code_prior
 
@@ -141,7 +168,7 @@ class VQ(nn.Module):
         vectors = self._vectors(x if seen is None else seen)
         z = self.round_embedding(vectors)
         embedding = self.embed(z)
-        commitment = self.config.commitment * ((vectors - embedding) ** 2).sum(dim=1)
+        commitment = self.commitment * ((vectors - embedding) ** 2).sum(dim=1)
         # The gradient passes the choice of codes as if it had not been made.
         passed = vectors + (embedding - vectors).detach()
         surprise = -self.code_prior.log_probs(z)
@@ -165,7 +192,7 @@ class VQ(nn.Module):
     def round_embedding(self, embedding: Float[Tensor, "n e"]) -> Float[Tensor, "n d"]:
         """The numbers of the codes nearest to the vectors of flat grids (n, c · d), of shape (n, d)."""
         chosen = self.quantizer(self._places(embedding))
-        return chosen.reshape(len(embedding), self.latent.size).to(embedding)
+        return chosen.reshape(embedding.shape[0], self.latent.size).to(embedding)
 
     def decode_embedding(self, embedding: Float[Tensor, "n e"]) -> Float[Tensor, "n c h w"]:
         """Mean images of flat grids of vectors (n, c · d) as they are, which need not be those of any code."""

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from latentlab.distributions import LIKELIHOODS, Bernoulli, ContinuousBernoulli, Gaussian, LikelihoodName
 
 Likelihood = Bernoulli | ContinuousBernoulli | Gaussian
+# What a decoder puts out: unbounded numbers, or pixels in [0, 1] or [−1, 1], which are held to that range.
+Output = Literal["logits", "unit", "signed"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,9 @@ class Observation:
         if self.sigma != "learned" and not 0 < self.sigma < math.inf:
             raise ValueError(f'sigma: expected a number above 0 or "learned", got {self.sigma}')
 
-    def build(self) -> ObservationHead:
+    def build(self, output: Output = "logits") -> ObservationHead:
         """The module that turns a decoder's output into this likelihood."""
-        return ObservationHead(self)
+        return ObservationHead(self, output)
 
 
 def widen(output: Tensor) -> Tensor:
@@ -39,18 +41,20 @@ def widen(output: Tensor) -> Tensor:
 class ObservationHead(nn.Module):
     """Turns a decoder's output into a likelihood; holds log σ where σ is learned."""
 
-    def __init__(self, observation: Observation) -> None:
+    def __init__(self, observation: Observation, output: Output = "logits") -> None:
         super().__init__()
-        self.kind = observation.kind
-        log_sigma = torch.tensor(math.log(0.1 if observation.sigma == "learned" else observation.sigma))
+        self.kind, self.output = observation.kind, output
         if observation.kind == "gaussian" and observation.sigma == "learned":
-            self.log_sigma = nn.Parameter(log_sigma)
+            self.log_sigma = nn.Parameter(torch.tensor(math.log(0.1)))
         else:
-            # Fixed by the configuration, so it is no part of the weights.
-            self.register_buffer("log_sigma", log_sigma, persistent=False)
+            # Fixed by the configuration, so it is no part of the weights; it is known where these are not yet.
+            sigma = 0.1 if observation.sigma == "learned" else observation.sigma
+            self.register_buffer("log_sigma", torch.tensor(math.log(sigma), device="cpu"), persistent=False)
 
     def forward(self, output: Float[Tensor, "n c h w"]) -> Likelihood:
         output = widen(output)
+        if self.output != "logits":
+            return Gaussian(output if self.output == "unit" else (output + 1) / 2, self.log_sigma)
         if self.kind == "gaussian":
             return Gaussian(torch.sigmoid(output), self.log_sigma)
         return LIKELIHOODS[self.kind](output)

@@ -42,13 +42,7 @@ class Quantizer(nn.Module):
 
     def forward(self, z: Float[Tensor, "n c"]) -> Int[Tensor, " n"]:
         """The numbers of the nearest codes, of shape (n,)."""
-        # Half precision would choose other codes.
-        with torch.autocast(z.device.type, enabled=False):
-            # ‖z‖² is the same for all codes. Squares far from the origin, where vectors lie that hardly differ yet,
-            # would leave no digits for the differences.
-            center = self.codebook.mean(dim=0)
-            codes = self.codebook - center
-            return ((z - center) @ codes.T - 0.5 * (codes**2).sum(dim=1)).argmax(dim=1)
+        return nearest(self.codebook, z)
 
     @torch.no_grad()
     def update(
@@ -74,3 +68,14 @@ class Quantizer(nn.Module):
         self.sums.copy_(torch.where(unused[:, None], fair * z[rows], self.sums))
         self.counts.masked_fill_(unused, fair)
         self.codebook.copy_(self.sums / self.counts[:, None])
+
+
+def nearest(codebook: Float[Tensor, "k c"], z: Float[Tensor, "n c"]) -> Int[Tensor, " n"]:
+    """The numbers of the codes nearest to vectors, of shape (n,)."""
+    # Half precision would choose other codes. (What has shapes alone, and no numbers, has no precision either.)
+    with torch.autocast("cpu" if z.is_meta else z.device.type, enabled=False):
+        # ‖z‖² is the same for all codes. Squares far from the origin, where vectors lie that hardly differ yet,
+        # would leave no digits for the differences.
+        center = codebook.mean(dim=0)
+        codes = codebook - center
+        return ((z - center) @ codes.T - 0.5 * (codes**2).sum(dim=1)).argmax(dim=1)

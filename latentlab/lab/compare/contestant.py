@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,7 +159,7 @@ def fit_baseline(train: Dataset, image: ImageSpec, size: int) -> Lab:
     config = PCAConfig(image, latent=size)
     model = config.build().fit(torch.from_numpy(np.ascontiguousarray(train.pixels))).eval().requires_grad_(False)
     about = {"data": {"source": train.source, "split": train.split, "images": len(train)}}
-    checkpoint = Checkpoint(model, checkpoint_hash(model.state_dict(), schema.plain(config)), about)
+    checkpoint = Checkpoint(model, partial(checkpoint_hash, model.state_dict(), schema.plain(config)), about)
     return Lab(Run(f"pca-{size}", Path(f"pca-{size}"), checkpoint))
 
 
@@ -183,7 +183,9 @@ def _contestant(name: str, lab: Lab, train: Dataset, data: Dataset, baseline: bo
 
 def _features(seen: Lab, data: Dataset, latents: np.ndarray | None) -> np.ndarray:
     """Latents; of PCA the principal components as they are, since posterior means are scaled to equal variance."""
-    if seen.codec.config.family != "pca":
+    from latentlab.models import PCA
+
+    if not isinstance(seen.codec, PCA):
         return seen.encode(data.pixels) if latents is None else latents
     loadings, mean = (part.detach().cpu().numpy() for part in (seen.codec.loadings, seen.codec.mean))
     lengths = np.linalg.norm(loadings, axis=0)
