@@ -1,5 +1,6 @@
 """The families of models, one file each with its configuration beside it."""
 
+from latentlab.models.adopted import Adopted, AdoptedConfig
 from latentlab.models.autoencoder import Autoencoder, AutoencoderConfig
 from latentlab.models.conditional import Conditional, ConditionalConfig
 from latentlab.models.hierarchical import Hierarchical, HierarchicalConfig
@@ -9,9 +10,16 @@ from latentlab.models.vae import VAE, VAEConfig
 from latentlab.models.vq import VQ, VQConfig
 
 ModelConfig = (
-    VAEConfig | AutoencoderConfig | PCAConfig | LossyConfig | HierarchicalConfig | VQConfig | ConditionalConfig
+    VAEConfig
+    | AutoencoderConfig
+    | PCAConfig
+    | LossyConfig
+    | HierarchicalConfig
+    | VQConfig
+    | ConditionalConfig
+    | AdoptedConfig
 )
-Model = VAE | Autoencoder | PCA | Lossy | Hierarchical | VQ | Conditional
+Model = VAE | Autoencoder | PCA | Lossy | Hierarchical | VQ | Conditional | Adopted
 
 MODELS = {
     "vae": VAEConfig,
@@ -28,6 +36,8 @@ __all__ = [
     "PCA",
     "VAE",
     "VQ",
+    "Adopted",
+    "AdoptedConfig",
     "Autoencoder",
     "AutoencoderConfig",
     "Conditional",

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from latentlab import schema
 from latentlab.codec import ImageSpec
 from latentlab.errors import FileFormatError, LatentlabError, UsageError
-from latentlab.models import ConditionalConfig, ModelConfig
+from latentlab.models import MODELS, ConditionalConfig, ModelConfig
 from latentlab.objectives import ELBO, Objective
 
 # A recipe's size has to end somewhere: a typing slip in an exponent should not allocate a machine's memory.
@@ -162,6 +162,11 @@ def build_recipe(table: Mapping[str, Any], where: str) -> Recipe:
     """Check a recipe that is a plain mapping already; `where` names it in messages."""
     model = table.get("model")
     problems = []
+    if isinstance(model, Mapping) and model.get("family") == "adopted":
+        raise LatentlabError(
+            f"{where}: model.family: expected {' or '.join(MODELS)}, got 'adopted', which is how models that were "
+            "trained elsewhere are opened, and is not trained here"
+        )
     if isinstance(model, Mapping):
         if "image" in model:
             problems.append("model.image: unknown key; size and channels stand under [data]")

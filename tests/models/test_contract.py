@@ -14,14 +14,18 @@ from latentlab.checkpoints import read_checkpoint, write_checkpoint
 from latentlab.codec import Codec, ImageSpec, LatentModel
 from latentlab.distributions import LIKELIHOODS
 from latentlab.errors import CapabilityError
-from latentlab.models import MODELS
+from latentlab.models import MODELS, AdoptedConfig
 from latentlab.models.lossy import Flow
 from latentlab.nn import MLP, NETWORKS, Conv, Residual
 from latentlab.nn.autoregressive import Autoregressive
 from latentlab.nn.grid import Grid
+from latentlab.nn.layer import ActivationLayer, LinearLayer, ShapeLayer
 from latentlab.nn.observation import Observation
 from latentlab.nn.raster import Raster
 
+# Those that a recipe can name, and those of models that were trained elsewhere.
+ADOPTED = ("adopted", "adopted-conditional", "adopted-codes")
+FAMILIES: dict[str, Any] = {**MODELS, **dict.fromkeys(ADOPTED, AdoptedConfig)}
 LATENT = 3
 COUNT = 5
 
@@ -64,6 +68,24 @@ def networked(family: str, image: ImageSpec) -> list[Case]:
     return cases
 
 
+def layered(image: ImageSpec, latent: int = LATENT, more: int = 0) -> dict[str, Any]:
+    """Layers of a model that was trained elsewhere, whose networks take so many numbers more than image and latent."""
+    gelu, hidden = ActivationLayer(name="gelu"), 6
+    return {
+        "encoder": (ShapeLayer(), LinearLayer(inputs=image.size + more, outputs=hidden), gelu),
+        "mean": (LinearLayer(inputs=hidden, outputs=latent),),
+        "logvar": (LinearLayer(inputs=hidden, outputs=latent),),
+        "decoder": (
+            ShapeLayer(),
+            LinearLayer(inputs=latent + more, outputs=hidden),
+            gelu,
+            LinearLayer(inputs=hidden, outputs=image.size),
+            ShapeLayer(shape=image.shape),
+        ),
+        "latent": (latent,),
+    }
+
+
 def of_family(family: str, image: ImageSpec) -> list[Case]:
     """The cases of a family on one size of image. Those that choose more than these have tests of their own."""
     small = {"network": MLP(hidden=(6, 5), activation="gelu"), "likelihood": Observation("bernoulli")}
@@ -97,25 +119,35 @@ def of_family(family: str, image: ImageSpec) -> list[Case]:
             )
         ],
     }
+    plain, told = layered(image), layered(image, LATENT - 2, more=2)
+    pixels = {"takes": "signed", "gives": "signed", "likelihood": Observation("gaussian", 1.0)}
+    own |= {
+        "adopted": [("logits", plain), ("pixels", {**plain, **pixels})],
+        "adopted-conditional": [
+            ("told", {**told, "classes": ("a", "b")}),
+            ("decoder", {**told, **pixels, "encoder": plain["encoder"], "classes": ("a", "b"), "told": False}),
+        ],
+        "adopted-codes": [("row", {**plain, "logvar": (), "latent": (1, LATENT), "codes": 7})],
+    }
     if family in own:
         return [Case(family, image, name, options) for name, options in own[family]]
     return networked(family, image)
 
 
-CASES = [case for family, image in itertools.product(MODELS, IMAGES) for case in of_family(family, image)]
+CASES = [case for family, image in itertools.product(FAMILIES, IMAGES) for case in of_family(family, image)]
 
 # What families do not have, or do otherwise.
 WITHOUT_POSTERIOR = {"autoencoder"}
-WITHOUT_CHANCE = {"autoencoder", "vq"}
-WITHOUT_VARIANCE = {*WITHOUT_CHANCE, "conditional"}
-WITH_CONDITION = {"conditional"}
-STANDARD_PRIOR = {"vae", "pca"}
+WITHOUT_CHANCE = {"autoencoder", "vq", "adopted-codes"}
+WITHOUT_VARIANCE = {*WITHOUT_CHANCE, "conditional", "adopted-conditional"}
+WITH_CONDITION = {"conditional", "adopted-conditional"}
+STANDARD_PRIOR = {"vae", "pca", "adopted"}
 KL_BY_SAMPLES = {"lossy"}
 
 
 def build(case: Case) -> Any:
     torch.manual_seed(0)
-    model = MODELS[case.family](case.image, **case.options).build()
+    model = FAMILIES[case.family](case.image, **case.options).build()
     # Residual blocks begin as the identity; a contract is about weights as training leaves them.
     with torch.no_grad():
         for weight in model.parameters():
@@ -124,7 +156,10 @@ def build(case: Case) -> Any:
 
 
 def family_of(model: Any) -> str:
-    return model.config.family
+    family = model.config.family
+    if family != "adopted":
+        return family
+    return "adopted-codes" if model.config.codes else "adopted-conditional" if model.config.classes else family
 
 
 @pytest.fixture(params=CASES, ids=str)
@@ -192,7 +227,7 @@ def test_it_is_what_the_protocols_say(odd: Any):
     assert isinstance(odd, Codec)
     assert (odd.condition is None) == (family_of(odd) not in WITH_CONDITION)
     assert isinstance(odd, LatentModel)
-    assert isinstance(odd.config, MODELS[family_of(odd)])
+    assert isinstance(odd.config, FAMILIES[family_of(odd)])
 
 
 def test_encoding_is_the_posterior_mean_and_needs_no_seed(odd: Any):
@@ -302,5 +337,5 @@ def test_an_image_too_small_for_its_network_is_refused_with_the_way_out():
 
 
 def test_every_family_and_network_is_in_the_contract():
-    assert {case.family for case in CASES} == set(MODELS)
+    assert {case.family for case in CASES} == set(FAMILIES)
     assert set(NETWORK_CASES) == set(NETWORKS)
