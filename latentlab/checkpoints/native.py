@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from latentlab import schema
-from latentlab.errors import SHOWN_NAMES, FileFormatError
+from latentlab.errors import SHOWN_NAMES, CapabilityError, FileFormatError
 from latentlab.files import write_bytes
 from latentlab.models import Model, ModelConfig
 
@@ -36,13 +37,19 @@ class Checkpoint:
 
     Args:
         model: in evaluation mode, on the CPU.
-        hash: 64 hexadecimal digits over tensors and configuration.
-        about: what training wrote of itself: name, data, seed, epoch, versions.
+        digest: gives its hash.
+        about: what training wrote of itself: name, data, seed, epoch, versions; of a model that was trained elsewhere
+            what was told of it (`foreign.opened.Opened.record`).
     """
 
     model: Model
-    hash: str
+    digest: Callable[[], str]
     about: Mapping[str, Any]
+
+    @cached_property
+    def hash(self) -> str:
+        """64 hexadecimal digits over tensors and configuration, which are counted when they are asked for."""
+        return self.digest()
 
 
 def checkpoint_hash(tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> str:
@@ -60,7 +67,13 @@ def write_checkpoint(path: Path, model: Model, about: Mapping[str, Any]) -> str:
 
     Raises:
         LatentlabError: when the file cannot be written; what stood there before is untouched.
+        CapabilityError: when the model is a program, which has no layers that could be written down.
     """
+    if not isinstance(model.config, ModelConfig):
+        raise CapabilityError(
+            f"expected a model of layers to write as a checkpoint, got a program ({model.config.origin}); "
+            "open its own file each time, or adopt the weights that it was exported from"
+        )
     # A fresh layout: channels-last weights are a matter of speed, not of the model.
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     config = schema.plain(model.config)
@@ -125,7 +138,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     model.load_state_dict(tensors, strict=True, assign=True)
     about = header.get("about")
-    return Checkpoint(model.eval().requires_grad_(False), found, about if isinstance(about, dict) else {})
+    return Checkpoint(model.eval().requires_grad_(False), lambda: found, about if isinstance(about, dict) else {})
+
+
+def is_native(path: Path) -> bool:
+    """Whether a file's first bytes are those of a checkpoint of latentlab's own, whole or not.
+
+    Raises:
+        FileFormatError: when it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            return FORMAT.encode() in file.read(min(length, LONGEST_HEADER))
+    except OSError as error:
+        raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _check_length(path: Path) -> None:
@@ -158,8 +185,7 @@ def _empty(config: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Mode
         for name, tensor in outline.state_dict().items():
             if tensors[name].dtype != tensor.dtype:
                 raise FileFormatError(f"{path}: expected {name} as {tensor.dtype}, got {tensors[name].dtype}")
-        # Buffers that are no weights (a fixed σ) live only in a model that was built with memory.
-        return _with_buffers(config, outline)
+        return outline
     wrong = {
         "missing": sorted(wanted.keys() - got.keys()),
         "unexpected": sorted(got.keys() - wanted.keys()),
@@ -173,14 +199,6 @@ def _listed(names: list[str]) -> str:
     shown = [name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES]]
     more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     return ", ".join(shown) + more
-
-
-def _with_buffers(config: Any, outline: Model) -> Model:
-    """The outline with its non-persistent buffers in memory; the weights are assigned later."""
-    observe = outline.observe
-    if observe.log_sigma.is_meta and "log_sigma" not in observe.state_dict():
-        outline.observe = config.likelihood.build()
-    return outline
 
 
 def _kind(header: object) -> str:
