@@ -20,6 +20,7 @@ from latentlab.errors import LatentlabError, UsageError, unknown_name
 COMMANDS = {
     "models": "List the models that come with latentlab.",
     "info": "Show what a model is and knows.",
+    "adopt": "Make a model that was trained elsewhere one of your own.",
     "train": "Train a model from a recipe.",
     "attrs": "Find attribute vectors in labelled images.",
     "edit": "Change attributes of images.",
@@ -34,6 +35,7 @@ COMMANDS = {
     "denoise": "Take noise out of images.",
     "compare": "Put models side by side, and PCA of as many dimensions beside them.",
     "report": "Put everything on one page.",
+    "export": "Write a model for other programs.",
 }
 # Expressions may begin with a minus, which is no option then.
 DASHED = {"arithmetic"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from latentlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from latentlab.checkpoints.foreign.opened import Claims
     from latentlab.cli.option import Split
     from latentlab.cli.output import Output
     from latentlab.data.dataset import Dataset
@@ -42,6 +44,11 @@ def open_lab(
         reason = "trained on these" if home else "--model opens another"
         why = f" (bundled; {'knows ' + ', '.join(asked) if asked else reason})"
     output.line(f"model: {lab.name}{why}", "bold")
+    if granted := _granted(lab):
+        output.note(
+            f"taken without its file telling: {', '.join(granted)}; `latentlab info {shlex.quote(str(model))}` "
+            "shows how, and with --data whether rightly"
+        )
     return lab
 
 
@@ -79,6 +86,50 @@ def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | No
     return data
 
 
+def read_claims(
+    image_size: str | None,
+    channels: int | None,
+    range: str | None,
+    activation: str | None,
+    output: str | None,
+    classes: str | None,
+) -> Claims | None:
+    """What the user says of somebody else's model; None where nothing is said.
+
+    Raises:
+        UsageError: when a size is no size, or an activation is none that there is.
+    """
+    from typing import get_args
+
+    from latentlab.checkpoints.foreign.opened import Claims
+    from latentlab.errors import unknown_name
+    from latentlab.nn.activation import ActivationName
+
+    known = get_args(ActivationName)
+    if activation is not None and activation not in known:
+        raise unknown_name("activation", activation, known)
+    claims = Claims(
+        image_size=None if image_size is None else _size(image_size),
+        channels=channels,
+        range=None if range is None else str(range),  # type: ignore[arg-type]
+        activation=activation,  # type: ignore[arg-type]
+        output=None if output is None else str(output),  # type: ignore[arg-type]
+        classes=tuple(name.strip() for name in (classes or "").split(",") if name.strip()),
+    )
+    return None if claims == Claims() else claims
+
+
+def _size(text: str) -> tuple[int, int]:
+    """`64` or `48x64` as height and width."""
+    parts = text.casefold().replace("×", "x").split("x")
+    require(
+        len(parts) <= 2 and all(part.strip().isdecimal() and int(part) > 0 for part in parts),
+        f"expected --image-size as 64 or 48x64, got {text!r}",
+    )
+    sides = [int(part) for part in parts]
+    return sides[0], sides[-1]
+
+
 def open_with_directions(
     output: Output, model: str | None, device: str, directions: Path | None, names: Iterable[str], source: str | None
 ) -> tuple[Lab, DirectionsFile | None]:
@@ -114,6 +165,13 @@ def require(condition: bool, message: str) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _granted(lab: Lab) -> list[str]:
+    """What is taken of somebody else's model without its file telling; whoever adopted it has been told."""
+    about = lab.run.checkpoint.about
+    missing = [] if "name" in about else about.get("opened", {}).get("missing", [])
+    return [fact["name"] for fact in missing if fact["option"]]
 
 
 def _home(source: str | None, names: Sequence[str]) -> str | None:

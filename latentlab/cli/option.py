@@ -21,6 +21,21 @@ class Split(StrEnum):
     ALL = "all"
 
 
+class PixelRange(StrEnum):
+    """The values that pixels have."""
+
+    UNIT = "unit"
+    SIGNED = "signed"
+
+
+class DecoderEnd(StrEnum):
+    """What a decoder ends in."""
+
+    SIGMOID = "sigmoid"
+    TANH = "tanh"
+    NONE = "none"
+
+
 Model = Annotated[
     str | None,
     typer.Option(
@@ -82,6 +97,33 @@ Directions = Annotated[
     typer.Option(
         metavar="FILE",
         help="Directions of this model: .safetensors or .json from attrs, or .npy.",
+        show_default=False,
+    ),
+]
+# What the file of somebody else's model does not tell.
+ImageSize = Annotated[
+    str | None,
+    typer.Option("--image-size", metavar="HxW", help="The size of its images, as in 64 or 48x64.", show_default=False),
+]
+Channels = Annotated[int | None, typer.Option(min=1, max=3, help="1 for grey, 3 for RGB.", show_default=False)]
+Range = Annotated[
+    PixelRange | None,
+    typer.Option("--range", help="The pixels that it was trained on: [0, 1] or [−1, 1].", show_default=False),
+]
+Activation = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Between its layers: relu, leaky-relu, silu, gelu, …", show_default=False),
+]
+Ending = Annotated[DecoderEnd | None, typer.Option("--output", help="What its decoder ends in.", show_default=False)]
+Classes = Annotated[
+    str | None,
+    typer.Option(metavar="A,B,…", help="The names of its classes, by their numbers.", show_default=False),
+]
+Loader = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FACTORY",
+        help="Code of yours that makes the model; the one option that runs code.",
         show_default=False,
     ),
 ]

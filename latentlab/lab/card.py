@@ -32,6 +32,7 @@ def model_card(lab: Lab) -> dict[str, Any]:
         "parameters": _count(lab.codec),
         "decoder_parameters": 0 if decoder is None else _count(decoder),
         "checkpoint": lab.checkpoint,
+        "opened": about.get("opened", {}),
         "trained_on": about.get("data", {}),
         "training": dict(lab.metrics.get("training", {})),
         "test": dict(lab.metrics.get("test", {})),
@@ -45,9 +46,7 @@ def verdict(lab: Lab) -> list[str]:
     """What the scores mean, in words with their numbers."""
     test = lab.metrics.get("test")
     if not test:
-        return [
-            "Nothing is known of how good this model is: it came without scores; `reconstruct --data` measures them."
-        ]
+        return ["Nothing is known of how good this model is: it came without scores; `info --data` measures them."]
     said = []
     if "negative_elbo_nats" in test:
         kind = "pseudo-likelihood bound" if test.get("pseudo_likelihood") else "−ELBO"

@@ -19,6 +19,7 @@ from latentlab.runs.run import Run, open_run
 from latentlab.runtime import Progress, as_tensor, silent
 
 if TYPE_CHECKING:
+    from latentlab.checkpoints.foreign.opened import Claims
     from latentlab.codec import ImageSpec, LatentSpec
     from latentlab.data.dataset import Dataset
     from latentlab.directions.direction import Direction
@@ -31,13 +32,23 @@ if TYPE_CHECKING:
 PRIOR_DRAWS = 1_000
 
 
-def load(model: str | Path | None = None, device: str = "auto", *, names: Iterable[str] = ()) -> Lab:
+def load(
+    model: str | Path | None = None,
+    device: str = "auto",
+    *,
+    names: Iterable[str] = (),
+    claims: Claims | None = None,
+    loader: str | None = None,
+) -> Lab:
     """Open a model.
 
     Args:
-        model: a bundled name, a run's folder, or a checkpoint; None takes the first bundled model that knows `names`.
+        model: a bundled name, a run's folder, or a checkpoint, ours or somebody else's; None takes the first bundled
+            model that knows `names`.
         device: auto, cpu, cuda, cuda:N or mps.
         names: attributes and classes that the model has to know, where `model` is None.
+        claims: what the file of somebody else's model does not tell.
+        loader: `module:factory`: code of the user's that is run to make the model.
 
     Raises:
         LatentlabError: one line that says what was expected, what came and what to do.
@@ -46,7 +57,7 @@ def load(model: str | Path | None = None, device: str = "auto", *, names: Iterab
     """
     from latentlab.runtime import pick_device
 
-    run = open_run(pick_bundled(names) if model is None else model)
+    run = open_run(pick_bundled(names) if model is None else model, claims, loader)
     run.checkpoint.model.to(pick_device(device))
     return Lab(run)
 
@@ -133,7 +144,7 @@ class Lab:
             return self.run.covariance
         if self.gallery is not None:
             return fit_covariance(self.gallery.mean)
-        return Covariance(self.center, np.eye(self.latent.size, dtype=np.float32), 0) if self.probabilistic else None
+        return Covariance(self.center, np.ones(self.latent.size, np.float32), 0) if self.probabilistic else None
 
     @cached_property
     def support(self) -> Support | None:

@@ -329,6 +329,10 @@ def _shown_card(lab: Lab) -> dict[str, Any]:
     test = {key: value for key, value in card["test"].items() if not isinstance(value, list | dict)}
     shown = {**card, "checkpoint": card["checkpoint"][:12], "parameters": f"{card['parameters']:,}",
              "decoder_parameters": f"{card['decoder_parameters']:,}", "test": test}  # fmt: skip
+    if card["opened"]:
+        told = {fact["name"]: fact["taken"] for fact in card["opened"]["missing"]}
+        shown["opened"] = {"as": card["opened"]["origin"]}
+        shown["taken without its file telling"] = told
     shown["latent"] = ", ".join(f"{name}: {'×'.join(map(str, shape))}" for name, shape in card["latent"].items())
     shown["knows"] = {name: "–" if auc is None else f"AUC {show(auc)}" for name, auc in card["knows"].items()}
     return shown

@@ -11,6 +11,7 @@ import numpy as np
 
 from latentlab.errors import CapabilityError, UsageError
 from latentlab.files import write_bytes
+from latentlab.lab.claim_trial import opened
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
 from latentlab.picture.encode import enlarge, png_bytes
 from latentlab.picture.grid import grid
@@ -124,7 +125,12 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
     spec = getattr(lab.codec, "condition", None)
     told = None if spec is None else lab.latent.slices().get(spec.block)
     if source == "aggregate":
-        known = lab.known()
+        known = lab.gallery
+        if known is None:
+            raise CapabilityError(
+                f"{lab.name} carries no gallery of latents to draw around; give the folder of its run, or of one that "
+                "`latentlab adopt PATH --data SOURCE` makes of it"
+            )
         rows = rng.integers(len(known), size=count)
         if not lab.latent.continuous:
             if temperature != 1:
@@ -154,13 +160,18 @@ def draw_latents(lab: Lab, count: int, temperature: float, source: str, seed: in
 
 def _notes(lab: Lab, latents: np.ndarray, source: str) -> list[str]:
     """Whether the prior is where the model's images are: samples are only as good as that."""
-    if source != "prior" or lab.gallery is None or lab.gallery.logvar is None:
+    if source != "prior":
         return []
+    # Of a model that was trained elsewhere its reader knows whether anybody held it to a prior.
+    told = [line for line in opened(lab).get("warnings", ()) if "prior" in line]
+    if lab.gallery is None or lab.gallery.logvar is None:
+        return told
     known = lab.gallery
     variance = known.mean.var(axis=0) + np.exp(lab.gallery.logvar).mean(axis=0)
     return [
+        *told,
         "the prior has deviation 1 in every dimension; over test images the aggregate posterior has "
-        f"{_span(np.sqrt(variance))}, and its mean is within {np.abs(lab.center).max():.2f} of the prior's"
+        f"{_span(np.sqrt(variance))}, and its mean is within {np.abs(lab.center).max():.2f} of the prior's",
     ]
 
 

@@ -13,9 +13,13 @@ from latentlab.cli.app import COMMANDS
 # The options that DESIGN.md §4 and the issue promise.
 RESULT = {"--model", "--out", "--device", "--seed", "--json", "--open", "--quiet"}
 IMAGES = {"--data", "--root", "--split", "--download", "--attributes", "--max-bad"}
+CLAIMS = {"--image-size", "--channels", "--range", "--activation", "--output", "--classes", "--loader"}
 OPTIONS = {
     "models": {"--json"},
-    "info": {"--json"},
+    "info": {"--json", "--data", "--root", "--split", "--count", "--download", "--seed"} | CLAIMS,
+    "adopt": {"--name", "--data", "--root", "--count", "--download", "--attributes", "--out", "--device"}
+    | {"--seed", "--json", "--quiet"}
+    | CLAIMS,
     "train": {"--set", "--resume", "--out", "--root", "--download", "--attributes", "--device", "--seed", "--json"},
     "attrs": RESULT | IMAGES | {"--attr", "--method", "--compare", "--export", "--count"},
     "edit": RESULT | IMAGES | {"--attr", "--alpha", "--unit", "--target", "--set", "--keep", "--count", "--directions"},
@@ -32,6 +36,7 @@ OPTIONS = {
     "denoise": RESULT | IMAGES | {"--corruption", "--level", "--count", "--show"},
     "compare": RESULT - {"--model"} | IMAGES | {"--seeds", "--images", "--between", "--count"},
     "report": RESULT | IMAGES | {"--count", "--live", "--no-live"},
+    "export": {"--model", "--format", "--loader", "--out", "--json", "--quiet"},
 }
 
 
@@ -116,11 +121,13 @@ def test_alphas_are_paired_in_order():
 def test_choices_are_those_of_the_library():
     from typing import get_args
 
+    from latentlab.checkpoints.export import EXPORTS
     from latentlab.cli.attrs import Method as Estimator
     from latentlab.cli.edit import Unit
+    from latentlab.cli.export import Format as Export
     from latentlab.cli.map import Method
     from latentlab.cli.morph import Format, Path, Speed
-    from latentlab.cli.option import Split
+    from latentlab.cli.option import PixelRange, Split
     from latentlab.cli.sample import Source
     from latentlab.data import Split as DataSplit
     from latentlab.directions import AXES, ESTIMATORS
@@ -129,9 +136,12 @@ def test_choices_are_those_of_the_library():
     from latentlab.lab.morph import SPEEDS
     from latentlab.lab.sample import SOURCES
     from latentlab.maps.projections import PROJECTIONS
+    from latentlab.models.adopted import Range
     from latentlab.picture.animation import FORMATS
 
     for choices, registry in [
+        (Export, EXPORTS),
+        (PixelRange, dict.fromkeys(get_args(Range))),
         (Path, PATHS),
         (Method, PROJECTIONS),
         (Format, FORMATS),

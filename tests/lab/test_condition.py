@@ -66,7 +66,7 @@ def faces() -> Lab:
     """A model of attributes, as it begins."""
     torch.manual_seed(0)
     config = ConditionalConfig(ImageSpec(1, 4, 4), latent=2, condition=ATTRIBUTES.names, network=MLP(hidden=(8,)))
-    return Lab(Run("faces", Path("faces.safetensors"), Checkpoint(config.build().eval(), "0" * 64, {})))
+    return Lab(Run("faces", Path("faces.safetensors"), Checkpoint(config.build().eval(), lambda: "0" * 64, {})))
 
 
 def test_a_run_knows_its_classes_and_how_often_they_were_seen(lab: Lab, run: Path):

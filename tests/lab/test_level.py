@@ -58,7 +58,7 @@ class Halves(nn.Module):
 
 def lab_of(model: nn.Module, mean: np.ndarray) -> Lab:
     ids = np.array([str(row) for row in range(len(mean))])
-    run = Run("planted", Path("planted.safetensors"), Checkpoint(model.eval(), "0" * 64, {}))
+    run = Run("planted", Path("planted.safetensors"), Checkpoint(model.eval(), lambda: "0" * 64, {}))
     return Lab(replace(run, gallery=Latents(mean.astype(np.float32), None, ids)))
 
 

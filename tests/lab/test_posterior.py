@@ -44,7 +44,7 @@ def untrained(config: Any, data: Dataset) -> Lab:
     """A model with random weights, and the latents of some images."""
     torch.manual_seed(0)
     model = config.build().eval().requires_grad_(False)
-    run = Run("random", Path("random.safetensors"), Checkpoint(model, "0" * 64, {}))
+    run = Run("random", Path("random.safetensors"), Checkpoint(model, lambda: "0" * 64, {}))
     return Lab(replace(run, gallery=encode_dataset(model, data)))
 
 

@@ -102,7 +102,7 @@ def test_a_family_has_its_own_part(own: str, family: str) -> None:
     torch.manual_seed(0)
     model = config.build().eval().requires_grad_(False)
     data = load_data("digits", split="test", count=60, seed=0)
-    run = Run("random", Path("random.safetensors"), Checkpoint(model, "0" * 64, {}))
+    run = Run("random", Path("random.safetensors"), Checkpoint(model, lambda: "0" * 64, {}))
     bare = {part.title: part.missing for part in Lab(run).report(live=False).sections()}
     assert set(bare) & set(OF_FAMILIES) == {own} and "to see" in bare[own] and "latentlab report" in bare[own]
     gallery = encode_dataset(model, data)
