@@ -141,7 +141,9 @@ def test_adopt_makes_a_run_that_the_other_commands_take(latentlab, theirs, here)
         done = latentlab(*command, "--model", folder)
         assert done.exit_code == 0, done.stderr
     shown = latentlab("info", folder).stdout
-    assert "a model of state dict" in shown and "(--range)" in shown and "(--activation)" not in shown
+    # What was said by --activation is no open question any more, and the others take no options here.
+    assert "a model of state dict" in shown and "pixel range" in shown and "activation" not in shown
+    assert "(--range)" not in shown
     assert "knows, with held-out AUC" in shown
 
 

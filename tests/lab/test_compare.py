@@ -56,7 +56,9 @@ def damaged(lab: Lab) -> Lab:
     with torch.no_grad():
         for weight in model.decoder.parameters():
             weight.add_(0.05 * torch.randn_like(weight))
-    return Lab(replace(lab.run, name="damaged", checkpoint=replace(lab.run.checkpoint, model=model, hash="0" * 64)))
+    return Lab(
+        replace(lab.run, name="damaged", checkpoint=replace(lab.run.checkpoint, model=model, digest=lambda: "0" * 64))
+    )
 
 
 def test_every_model_has_its_own_numbers(found: ModelComparison, vae: Lab, autoencoder: Lab, data: Dataset) -> None:
@@ -231,7 +233,9 @@ def test_a_pseudo_likelihood_is_marked_and_not_compared_with_a_density(train: Da
 
     vae = load("digits", "cpu")
     model = VAEConfig(vae.image, latent=4, network=MLP(hidden=(8,)), likelihood=Observation("bernoulli")).build().eval()
-    pseudo = Lab(replace(vae.run, name="pseudo", checkpoint=replace(vae.run.checkpoint, model=model, hash="1" * 64)))
+    pseudo = Lab(
+        replace(vae.run, name="pseudo", checkpoint=replace(vae.run.checkpoint, model=model, digest=lambda: "1" * 64))
+    )
     found = vae.compare(pseudo, data=data, train=train, seeds=2)
     assert found.numbers["pseudo"]["nats_are"] == "pseudo" and found.numbers["digits"]["nats_are"] == "density"
     bounds = [(one.a[0], one.b[0]) for one in found.compared if one.measure.key == "negative_elbo_nats"]
