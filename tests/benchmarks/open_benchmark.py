@@ -1,4 +1,4 @@
-"""Opening somebody else's checkpoint beside `torch.load` of the same file: `python tests/benchmarks/open_benchmark.py`.
+"""Opening somebody else's checkpoint beside `torch.load` of the same file: `python -m tests.benchmarks.open_benchmark`.
 
 A small and a large state dict of an MLP, and an AutoencoderKL of 50 million parameters, all with random weights. Both
 are measured in turn, A B A B …, the best of each counts, and imports do not. Large files are mapped and read when they
