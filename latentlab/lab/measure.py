@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from latentlab.data.dataset import as_unit
 from latentlab.evaluation.code_usage import latent_usage
 from latentlab.evaluation.likelihood import mean_square_error, score_likelihood
-from latentlab.runtime import Progress, silent
+from latentlab.runtime import Progress, batch_rows, silent
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -46,5 +49,7 @@ def measure(lab: Lab, data: Dataset, *, seed: int = 0, progress: Progress = sile
 
 def _spread(data: Dataset) -> float:
     """What a model that gives the mean of all images for each of them would leave."""
-    images = data.images
-    return float(((images - images.mean(axis=0, keepdims=True)) ** 2).mean(dtype="float64"))
+    step = batch_rows(data.image.size)
+    parts = [data.pixels[start : start + step] for start in range(0, len(data), step)]
+    mean = np.sum([as_unit(part).sum(axis=0, dtype=np.float64) for part in parts], axis=0) / len(data)
+    return float(sum(((as_unit(part) - mean) ** 2).sum() for part in parts) / (len(data) * mean.size))
