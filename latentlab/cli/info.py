@@ -53,7 +53,7 @@ def info(
     from latentlab.cli.input import read_claims, read_data
     from latentlab.cli.output import Output
     from latentlab.lab.card import verdict
-    from latentlab.lab.claim_trial import evident, try_claims
+    from latentlab.lab.claim_trial import adopted, evident, try_claims
     from latentlab.lab.lab import load
     from latentlab.lab.measure import measure
 
@@ -63,7 +63,7 @@ def info(
     card = lab.card()
     if not as_json:
         show(output, card)
-        _show_opened(output, card["opened"], adopted=bool(card["versions"]))
+        _show_opened(output, card["opened"], adopted=adopted(lab))
         output.line()
         # Where scores are about to be measured, that none came with the model is no news.
         for sentence in verdict(lab) if data is None or card["test"] else ():
@@ -127,7 +127,7 @@ def test_scores(output: Output, test: Mapping[str, Any]) -> None:
     output.pairs({_unit(k): v for k, v in test.items() if isinstance(v, int | float | str) and k not in where})
 
 
-def _show_opened(output: Output, opened: Mapping[str, Any], adopted: bool) -> None:
+def _show_opened(output: Output, opened: Mapping[str, Any], *, adopted: bool) -> None:
     """How facts were told from a file, what it does not tell, and what to beware of."""
     if not opened:
         return

@@ -169,8 +169,9 @@ def _count(number: int, what: str) -> str:
 
 def _granted(lab: Lab) -> list[str]:
     """What is taken of somebody else's model without its file telling; whoever adopted it has been told."""
-    about = lab.run.checkpoint.about
-    missing = [] if "name" in about else about.get("opened", {}).get("missing", [])
+    from latentlab.lab.claim_trial import adopted, opened
+
+    missing = [] if adopted(lab) else opened(lab).get("missing", [])
     return [fact["name"] for fact in missing if fact["option"]]
 
 

@@ -58,10 +58,12 @@ def try_claims(lab: Lab, data: Dataset, claims: Claims, progress: Progress = sil
         progress: told of the work.
 
     Returns:
-        The trials, those that bring images back nearest first; none for a model of latentlab's own, or one that tells
+        The trials, those that bring images back nearest first; none for a model that was adopted, or whose file tells
         all.
     """
-    asked = {fact["option"].split()[0].lstrip("-") for fact in opened(lab).get("missing", ()) if fact["option"]}
+    if adopted(lab):
+        return []
+    asked = _asked(lab)
     pixels = data.take(np.arange(min(MOST_IMAGES, len(data)))).images
     taken = {name: value for name in ("range", "activation", "output") if (value := _taken(lab, claims, name))}
     found = [Trial(taken, _error(lab, pixels), taken=True)]
@@ -111,6 +113,16 @@ def opened(lab: Lab) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def adopted(lab: Lab) -> bool:
+    """Whether somebody else's model is one's own by now: what its file left open was told, or seen, then."""
+    return bool(opened(lab)) and "name" in lab.run.checkpoint.about
+
+
+def _asked(lab: Lab) -> set[str]:
+    """The options that say what the file does not tell, without their dashes."""
+    return {fact["option"].split()[0].lstrip("-") for fact in opened(lab).get("missing", ()) if fact["option"]}
+
+
 def _ways(asked: set[str], names: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """Every combination of what is asked for among `names`."""
     from latentlab.models.adopted import Range
@@ -132,8 +144,7 @@ def _taken(lab: Lab, claims: Claims, name: str) -> str:
     config = lab.codec.config
     if name == "range":
         return str(getattr(config, "takes", ""))
-    missing = {fact["option"].split()[0].lstrip("-") for fact in opened(lab).get("missing", ()) if fact["option"]}
-    if name not in missing:
+    if name not in _asked(lab):
         return ""
     if name == "output":
         return "sigmoid" if getattr(config, "gives", "") == "logits" else "none"
