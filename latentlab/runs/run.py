@@ -123,18 +123,17 @@ def open_run(model: str | Path, claims: Claims | None = None, loader: str | None
     if claims is not None:
         raise UsageError(f"expected nothing to be said of {name}, whose checkpoint tells all itself; leave that out")
     checkpoint = _read_program(path) if adopted else read_checkpoint(path)
+    bare = Run(name, path, checkpoint)
     # Only the run's own checkpoint: directions beside last.safetensors belong to the best epoch.
-    folder = path.parent if path.name in (CHECKPOINT, PROGRAM) else None
+    folder = bare.folder
     if folder is None:
-        return Run(name, path, checkpoint)
+        return bare
     directions = folder / DIRECTIONS
     gallery = folder / GALLERY
     metrics = folder / METRICS
     found = read_directions(directions, checkpoint.hash) if directions.is_file() else None
-    return Run(
-        name=name,
-        path=path,
-        checkpoint=checkpoint,
+    return replace(
+        bare,
         directions={} if found is None else found.by_name,
         gallery=read_gallery(gallery, checkpoint.hash) if gallery.is_file() else None,
         metrics=_read_metrics(metrics, checkpoint.hash) if metrics.is_file() else {},
