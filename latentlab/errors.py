@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 SHOWN_NAMES = 40
 
@@ -66,3 +66,22 @@ def unknown_name(kind: str, got: str, known: Iterable[str], hint: str = "") -> U
     if len(names) > SHOWN_NAMES:
         shown += f" and {len(names) - SHOWN_NAMES} more"
     return UnknownNameError(f"unknown {kind} {got!r}{asked} known: {shown}{'; ' + hint if hint else ''}")
+
+
+def first_line(error: BaseException, most: int = 200) -> str:
+    """What another library's error says, in one line of at most so many characters; its class where it says nothing.
+
+    >>> first_line(ValueError("it broke\\nin many places"))
+    'it broke'
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
+
+
+def listed(names: Sequence[str], most: int = SHOWN_NAMES) -> str:
+    """The first names of a list that may be long and of a file's making, and how many more there are.
+
+    >>> listed(["a", "b\\n", "c"], most=2)
+    "a, 'b\\\\n' and 1 more"
+    """
+    shown = [name if name.isprintable() else repr(name) for name in names[:most]]
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

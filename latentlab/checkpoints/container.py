@@ -20,7 +20,7 @@ from latentlab.checkpoints.folder import SOLE, list_folder, read_tables
 from latentlab.checkpoints.foreign.opened import Contents, Part
 from latentlab.checkpoints.native import LONGEST_HEADER
 from latentlab.checkpoints.torch_file import read_legacy, read_zip
-from latentlab.errors import FileFormatError
+from latentlab.errors import FileFormatError, first_line
 
 PREFIXES = ("module.", "_orig_mod.")
 # What a file of another kind begins with, and what to do about it.
@@ -89,7 +89,9 @@ def open_part(path: Path) -> Part:
     try:
         part = read(path)
     except (ValueError, RuntimeError, EOFError, MemoryError, struct.error, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{path}: {_line(error)}; it was cut short, changed, or is of another kind") from error
+        raise FileFormatError(
+            f"{path}: {first_line(error)}; it was cut short, changed, or is of another kind"
+        ) from error
     return dataclasses.replace(part, tensors=_without_prefix(part.tensors))
 
 
@@ -103,7 +105,7 @@ def _open_safetensors(path: Path) -> Part:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a mapping)
             metadata = opened.metadata() or {}
     except (SafetensorError, RuntimeError, TypeError) as error:
-        raise ValueError(f"no whole safetensors file ({_line(error)})") from error
+        raise ValueError(f"no whole safetensors file ({first_line(error)})") from error
     return Part(path, "safetensors", tensors, beside=dict(metadata))
 
 
@@ -126,8 +128,3 @@ def _without_prefix(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if tensors and all(name.startswith(prefix) for name in tensors):
             tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return dict(tensors)
-
-
-def _line(error: BaseException) -> str:
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    return text[:200]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from latentlab import schema
-from latentlab.errors import CapabilityError, LatentlabError, unknown_name
+from latentlab.errors import CapabilityError, LatentlabError, first_line, unknown_name
 from latentlab.files import write_bytes
 from latentlab.models import ModelConfig
 from latentlab.runtime import torch_generator
@@ -188,7 +188,8 @@ def _graph(module: nn.Module, given: Tensor, takes: str, gives: tuple[str, ...])
     try:
         with warnings.catch_warnings(), torch.inference_mode(mode=False), torch.no_grad():
             warnings.simplefilter("ignore")
-            count = len(module(given.clone())) if isinstance(module(given.clone()), tuple) else 1
+            made = module(given.clone())
+            count = len(made) if isinstance(made, tuple) else 1
             program: Any = torch.onnx.export(
                 module,
                 (given.clone(),),
@@ -210,8 +211,7 @@ def _graph(module: nn.Module, given: Tensor, takes: str, gives: tuple[str, ...])
 
 
 def _refused(what: str, error: Exception) -> CapabilityError:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return CapabilityError(f"this model cannot be written as {what} ({line[:160]}); use another --format")
+    return CapabilityError(f"this model cannot be written as {what} ({first_line(error, 160)}); use another --format")
 
 
 def _tells_spread(model: Any) -> bool:

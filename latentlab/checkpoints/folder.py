@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from latentlab.errors import SHOWN_NAMES, FileFormatError
+from latentlab.errors import FileFormatError, listed
 from latentlab.files import read_json
 
 LONGEST_TABLE = 4_000_000
 MOST_FILES = 2_000
 MOST_WEIGHTS = 4
+# Names that a message shows.
+SHOWN = 10
 SUFFIXES = {".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".onnx", ".pt2", ".ts"}
 TABLES = ("config.json", "model_config.json", "environment.json", "training_config.json", "specs.json")
 # Where a folder has several files of weights, the first of these is the model: the others are copies of it, or older.
@@ -45,7 +47,9 @@ def list_folder(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
         inner = next((name for name in INNER if name in names), None)
         raise FileFormatError(f"{folder} holds no weights; give {folder / inner if inner else 'a file, or its folder'}")
     if len(weights) > MOST_WEIGHTS:
-        raise FileFormatError(f"{folder} holds {len(weights)} files of weights; give one of them: {_listed(weights)}")
+        raise FileFormatError(
+            f"{folder} holds {len(weights)} files of weights; give one of them: {listed(weights, SHOWN)}"
+        )
     others = tuple(name for name in files if name not in weights and name not in TABLES)
     return [files[name] for name in weights], others
 
@@ -79,8 +83,3 @@ def _inside(folder: Path, name: str) -> Path | None:
     homes = [home]
     homes += [parent / "blobs" for parent in home.parents if parent.name.startswith("models--")]
     return path if found.is_file() and any(found.is_relative_to(place) for place in homes) else None
-
-
-def _listed(names: list[str]) -> str:
-    shown = [name if name.isprintable() else repr(name) for name in names[: SHOWN_NAMES // 4]]
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from latentlab import schema
-from latentlab.errors import SHOWN_NAMES, CapabilityError, FileFormatError
+from latentlab.errors import CapabilityError, FileFormatError, listed
 from latentlab.files import write_bytes
 from latentlab.models import Model, ModelConfig
 
@@ -186,19 +186,22 @@ def _empty(config: Any, tensors: Mapping[str, torch.Tensor], path: Path) -> Mode
             if tensors[name].dtype != tensor.dtype:
                 raise FileFormatError(f"{path}: expected {name} as {tensor.dtype}, got {tensors[name].dtype}")
         return outline
+    raise FileFormatError(f"{path}: expected the weights of its own configuration, got {differences(wanted, got)}")
+
+
+def differences(wanted: Mapping[str, tuple[int, ...]], got: Mapping[str, tuple[int, ...]]) -> str:
+    """Which weights are missing, unexpected, or of another shape, in words; "" where all are as they should be.
+
+    Args:
+        wanted: the shape of each by its name.
+        got: likewise.
+    """
     wrong = {
         "missing": sorted(wanted.keys() - got.keys()),
         "unexpected": sorted(got.keys() - wanted.keys()),
         "of another shape": sorted(name for name in wanted.keys() & got.keys() if wanted[name] != got[name]),
     }
-    listed = "; ".join(f"{why}: {_listed(names)}" for why, names in wrong.items() if names)
-    raise FileFormatError(f"{path}: expected the weights of its own configuration, got {listed}")
-
-
-def _listed(names: list[str]) -> str:
-    shown = [name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES]]
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(shown) + more
+    return "; ".join(f"{why}: {listed(names)}" for why, names in wrong.items() if names)
 
 
 def _kind(header: object) -> str:

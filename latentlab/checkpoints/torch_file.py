@@ -15,7 +15,7 @@ from torch import Tensor
 
 from latentlab.checkpoints.foreign.opened import Part
 from latentlab.checkpoints.pickled import LONGEST_PICKLE, Alien, Named, Outline, Stored, read_pickle
-from latentlab.errors import SHOWN_NAMES, FileFormatError
+from latentlab.errors import FileFormatError, listed
 
 # Below this a file is read: a mapped one changes when its file does.
 MAPPED = 16_000_000
@@ -23,6 +23,8 @@ LONGEST_DIRECTORY = 16_000_000
 LONGEST_TEXT = 2_000
 MOST_ENTRIES = 200_000
 MOST_LISTED = 2_000
+# Names that a message shows.
+SHOWN = 5
 # Weights that share memory are listed once each; a file of one matrix under a thousand names is made to cost.
 MOST_SHARED = 4
 # The keys that weights stand under, the surest first.
@@ -76,7 +78,7 @@ def read_zip(path: Path) -> Part:
     if "archive_format" in under:
         return Part(path, "exported")
     if len(tops) != 1 or "data.pkl" not in under:
-        raise ValueError(f"a zip archive of {_listed(sorted(entries))}, and no torch checkpoint")
+        raise ValueError(f"a zip archive of {listed(sorted(entries), SHOWN)}, and no torch checkpoint")
     top = tops.pop()
     buffer = _contents(path)
 
@@ -244,8 +246,8 @@ def _weights(path: Path, root: Any) -> tuple[str, dict[str, Outline], dict[str, 
     aliens = [value for value in root.values() if isinstance(value, Alien) and "_modules" in value.state]
     if aliens:
         raise FileFormatError(f"{path} {MODULE_REFUSED.format(name=_name(aliens[0]))}")
-    listed = _listed([str(key)[:40] for key in root]) or "nothing"
-    raise FileFormatError(f"{path} holds no weights, but {listed}; {SAVE_WEIGHTS}")
+    keys = listed([str(key)[:40] for key in root], SHOWN) or "nothing"
+    raise FileFormatError(f"{path} holds no weights, but {keys}; {SAVE_WEIGHTS}")
 
 
 def _flat(table: dict[Any, Any]) -> dict[str, Outline]:
@@ -301,14 +303,3 @@ def _name(value: Any) -> str:
 
 def _of(value: Any) -> str:
     return f" of {_name(value)}" if isinstance(value, Alien | Named) else ""
-
-
-def _line(error: BaseException) -> str:
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    return text[:200]
-
-
-def _listed(names: list[str]) -> str:
-    shown = [name if name.isprintable() else repr(name) for name in names[: SHOWN_NAMES // 8]]
-    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return ", ".join(shown) + more

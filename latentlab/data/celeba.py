@@ -17,7 +17,7 @@ from latentlab.data.dataset import Dataset, Request
 from latentlab.data.decode import decode_files
 from latentlab.data.mnist import stored_root
 from latentlab.data.selection import check_options, pick_rows
-from latentlab.errors import DataError
+from latentlab.errors import DataError, first_line
 
 PICTURES, ATTRIBUTES, PARTITION = "img_align_celeba", "list_attr_celeba.txt", "list_eval_partition.txt"
 SPLITS = ("train", "validation", "test")
@@ -79,7 +79,7 @@ def _folder(request: Request) -> Path:
     try:
         torchvision.datasets.CelebA(root, split="all", download=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DataError(
             f"cannot download celeba into {root} ({reason}); fetch it by hand from "
             "mmlab.ie.cuhk.edu.hk/projects/CelebA.html and give --root"

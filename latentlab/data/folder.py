@@ -18,7 +18,7 @@ from latentlab.data.decode import check_skipped, decode_files
 from latentlab.data.fit import MOST_PIXELS, SUFFIXES
 from latentlab.data.selection import check_options, pick_rows
 from latentlab.data.table import SPLIT_NAMES, match_rows, read_table
-from latentlab.errors import DataError
+from latentlab.errors import DataError, first_line
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 # EXIF's mark of the side that is up, and its values that exchange width and height.
@@ -164,7 +164,7 @@ def _common_spec(
                     coloured |= image.mode not in GREY_MODES
         # Whatever Pillow raises, the file is one that cannot be read.
         except Exception as error:
-            first = (str(error) or type(error).__name__).splitlines()[0]
+            first = first_line(error)
             skipped.append(Skipped(names[number], f"cannot read the image {folder / names[number]}: {first}"))
             continue
         sizes[height, width] += 1

@@ -14,7 +14,7 @@ import numpy as np
 
 from latentlab.data.dataset import Dataset, Request
 from latentlab.data.selection import check_options, pick_rows
-from latentlab.errors import DataError, UsageError
+from latentlab.errors import DataError, UsageError, first_line
 
 VALIDATION = 5_000
 # The parts draw noise of their own, in this order, so that a seed gives the same pixels whatever is read.
@@ -112,7 +112,7 @@ def _read_part(request: Request, source: str, name: str, part: str) -> tuple[np.
         stored = getattr(torchvision.datasets, name)(root, train=part == "train", download=download)
     except Exception as error:
         doing = f"cannot download {source} into {root}" if download else f"cannot read {source} in {raw}"
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise DataError(f"{doing} ({reason}); the files may be cut short: fetch them again") from error
     pixels, labels = stored.data.numpy(), stored.targets.numpy().astype(np.int64)
     if len(pixels) != len(labels):

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from latentlab.checkpoints.container import open_container
 from latentlab.checkpoints.foreign.opened import Claims, Opened
 from latentlab.checkpoints.foreign.program import Functions, open_program, weights_speak
-from latentlab.errors import SHOWN_NAMES, CapabilityError, FileFormatError, LatentlabError, UsageError
+from latentlab.checkpoints.native import differences
+from latentlab.errors import CapabilityError, FileFormatError, LatentlabError, UsageError, first_line
 
 EXPECTED = "expected --loader as module:factory or file.py:factory"
 
@@ -46,7 +47,7 @@ def open_with_loader(spec: str, path: Path, claims: Claims) -> Opened:
     except LatentlabError:
         raise
     except Exception as error:
-        raise CapabilityError(f"{spec} raised {type(error).__name__}: {_line(error)}") from error
+        raise CapabilityError(f"{spec} raised {type(error).__name__}: {first_line(error)}") from error
     functions = _functions(spec, made)
     if not takes_path:
         if not isinstance(made, nn.Module):
@@ -74,10 +75,10 @@ def _find(spec: str) -> Callable[..., Any]:
         with _from_here():
             module = _from_file(Path(name)) if name.endswith(".py") else importlib.import_module(name)
     except ImportError as error:
-        raise UsageError(f"{EXPECTED}, got {spec!r}: {_line(error)}") from error
+        raise UsageError(f"{EXPECTED}, got {spec!r}: {first_line(error)}") from error
     except Exception as error:
         # The module is the user's own, and may raise anything.
-        what = f"{type(error).__name__}: {_line(error)}"
+        what = f"{type(error).__name__}: {first_line(error)}"
         raise UsageError(f"{EXPECTED}, got {spec!r}, which cannot be imported: {what}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
@@ -215,26 +216,10 @@ def _load_weights(module: nn.Module, path: Path, spec: str) -> None:
             f"{path}: expected one file of weights for {spec}, got {len(contents.parts)}; "
             f"give the file, or let {spec.rpartition(':')[2]} take its path and read it"
         )
-    wanted = module.state_dict()
-    wrong = {
-        "missing": sorted(wanted.keys() - contents.tensors.keys()),
-        "unexpected": sorted(contents.tensors.keys() - wanted.keys()),
-        "of another shape": sorted(
-            name
-            for name in wanted.keys() & contents.tensors.keys()
-            if wanted[name].shape != contents.tensors[name].shape
-        ),
-    }
-    if any(wrong.values()):
-        listed = "; ".join(f"{why}: {_listed(names)}" for why, names in wrong.items() if names)
-        raise FileFormatError(f"{path}: expected the weights of what {spec} makes, got {listed}")
+    wanted, got = (
+        {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        for tensors in (module.state_dict(), contents.tensors)
+    )
+    if wrong := differences(wanted, got):
+        raise FileFormatError(f"{path}: expected the weights of what {spec} makes, got {wrong}")
     module.load_state_dict(dict(contents.tensors), strict=True)
-
-
-def _listed(names: list[str]) -> str:
-    shown = [name if name.isprintable() else repr(name) for name in names[:SHOWN_NAMES]]
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -16,9 +16,8 @@ from latentlab.errors import DataError, FileFormatError
 from latentlab.models.adopted import AdoptedConfig, Range
 from latentlab.nn.activation import ActivationName
 from latentlab.nn.layer import ActivationLayer, ConvLayer, LinearLayer, NormLayer, ShapeLayer
-from latentlab.nn.observation import Observation
+from latentlab.nn.observation import Observation, Output
 
-BATCH = ("weight", "bias", "running_mean", "running_var")
 FLAT = Piece(ShapeLayer())
 
 
@@ -35,7 +34,7 @@ class Pixels(NamedTuple):
     """What the encoder takes and the decoder gives, with the layers that the decoder ends in."""
 
     takes: Range
-    gives: Literal["logits", "unit", "signed"]
+    gives: Output
     tail: tuple[Piece, ...] = ()
 
 

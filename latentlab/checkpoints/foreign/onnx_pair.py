@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from latentlab.checkpoints.foreign.opened import Claims, Contents, Opened
-from latentlab.checkpoints.foreign.program import Functions, open_program
+from latentlab.checkpoints.foreign.program import Functions, open_program, squares
 from latentlab.checkpoints.foreign.protobuf import fields
-from latentlab.errors import CapabilityError, FileFormatError
+from latentlab.errors import CapabilityError, FileFormatError, first_line
 
 # Numbers of the fields of ONNX's messages (onnx.proto3) under which others lie.
 GRAPH, FUNCTIONS = 7, 25
@@ -211,8 +211,7 @@ def _session(path: Path) -> Any:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # Its own exceptions have no common base.
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileFormatError(f"{path}: onnxruntime cannot run it ({line[:200]}); export it again") from error
+        raise FileFormatError(f"{path}: onnxruntime cannot run it ({first_line(error)}); export it again") from error
 
 
 def _pair(graphs: list[Graph]) -> tuple[Graph, Graph]:
@@ -247,8 +246,7 @@ def _image(shape: list[Any]) -> tuple[tuple[int, int, int], ...]:
     if len(shape) == IMAGES:
         return ((sides[0], sides[1], sides[2]),)
     if len(shape) == VECTORS and sides[0]:
-        square = {colours: int((sides[0] / colours) ** 0.5 + 0.5) for colours in (1, 3)}
-        return tuple((c, side, side) for c, side in square.items() if c * side**2 == sides[0])
+        return squares(sides[0])
     return ()
 
 

@@ -22,7 +22,7 @@ from latentlab.checkpoints.foreign import READERS
 from latentlab.checkpoints.foreign.loader import open_with_loader
 from latentlab.checkpoints.foreign.opened import Claims, Contents, Opened
 from latentlab.checkpoints.native import Checkpoint, checkpoint_hash
-from latentlab.errors import SHOWN_NAMES, CapabilityError, FileFormatError, LatentlabError
+from latentlab.errors import SHOWN_NAMES, CapabilityError, FileFormatError, LatentlabError, first_line
 from latentlab.models import ModelConfig
 from latentlab.models.adopted import Adopted
 
@@ -55,12 +55,13 @@ def _digest(model: nn.Module, path: Path) -> str:
         FileFormatError: when a file's own checksums do not agree: weights are mapped, and nobody has read them before.
     """
     config = schema.plain(model.config)
-    for file in [path] if path.is_file() else path.iterdir():
+    files = [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file())
+    for file in files:
         _check_sums(file)
     if isinstance(model.config, ModelConfig):
         return checkpoint_hash(model.state_dict(), config)
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
-    for file in [path] if path.is_file() else sorted(one for one in path.iterdir() if one.is_file()):
+    for file in files:
         with open(file, "rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
@@ -68,7 +69,7 @@ def _digest(model: nn.Module, path: Path) -> str:
 
 def _check_sums(file: Path) -> None:
     """Refuse an archive, as torch writes them, in which a bit has changed."""
-    if not file.is_file() or not zipfile.is_zipfile(file):
+    if not zipfile.is_zipfile(file):
         return
     try:
         with zipfile.ZipFile(file) as archive:
@@ -160,8 +161,7 @@ def check_shapes(outline: Any, origin: str) -> None:
             back = outline.decode(torch.empty((1, outline.latent.size), device="meta"))
         wrong = {z.shape, spread.shape} != {(1, outline.latent.size)} or back.shape != image.shape
     except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
-        line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileFormatError(f"{origin}: its layers do not fit together ({line[:160]})") from error
+        raise FileFormatError(f"{origin}: its layers do not fit together ({first_line(error, 160)})") from error
     if wrong:
         raise FileFormatError(
             f"{origin}: expected {outline.image} in and out and latents of {outline.latent.size}, got images "

@@ -133,9 +133,14 @@ def weights_speak(module: nn.Module) -> tuple[tuple[int, int, int], ...]:
             # A transposed one, or another's first, says nothing of images.
             return ((weight.shape[1], 0, 0),) if weight.shape[1] in (1, 3) else ()
         if weight.ndim == 2:
-            sides = {colours: math.isqrt(weight.shape[1] // colours) for colours in (1, 3)}
-            return tuple((c, side, side) for c, side in sides.items() if side > 1 and c * side**2 == weight.shape[1])
+            return squares(weight.shape[1])
     return ()
+
+
+def squares(values: int) -> tuple[tuple[int, int, int], ...]:
+    """The shapes of square images, grey and RGB, that have so many values; one of a single pixel is none."""
+    sides = {colours: math.isqrt(values // colours) for colours in (1, 3)}
+    return tuple((c, side, side) for c, side in sides.items() if side > 1 and c * side**2 == values)
 
 
 def as_moments(found: object) -> tuple[Tensor, Tensor | None]:

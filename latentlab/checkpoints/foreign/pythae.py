@@ -75,19 +75,19 @@ def read(contents: Contents, claims: Claims) -> Opened:
     settings = contents.json.get(CONFIG, {})
     source = Source(contents.tensors)
     kind = _kind(settings, source)
-    convolutional = f"{MARK[1]}" in source and source.tensors[MARK[1]].ndim == 4
+    pickled = [name for name in contents.others if name in CLASSES]
+    convolutional = MARK[1] in source and source.tensors[MARK[1]].ndim == 4
     try:
         networks, image, told = (_benchmark if convolutional else _default)(source, settings, claims)
     except FileFormatError as error:
         # Networks of the user's own have names and shapes that neither of the two has.
-        pickled = [name for name in contents.others if name in CLASSES]
         if pickled:
             raise _custom(pickled, f"got others ({str(error).partition(';')[0]})") from error
         raise
     codebook = _codebook(source) if kind == CODES_OF else None
     left = [name for name in source.left() if not name.startswith(TRAINING)]
     if left:
-        raise _custom([name for name in contents.others if name in CLASSES], f"got {left[0]!r} too")
+        raise _custom(pickled, f"got {left[0]!r} too")
     if kind in GAUSSIAN and not networks.logvar:
         raise FileFormatError(f"{NAME}: expected encoder.log_var in a {kind}, got none; the file is not whole")
     loss = settings.get("reconstruction_loss", "mse")
@@ -98,7 +98,7 @@ def read(contents: Contents, claims: Claims) -> Opened:
         config, tensors = join_model(NAME, image, (latent,), networks, pixels, likelihood)
     else:
         if convolutional or codebook.shape[1] != 1:
-            raise _custom([name for name in contents.others if name in CLASSES], f"codes of {tuple(codebook.shape)}")
+            raise _custom(pickled, f"codes of {tuple(codebook.shape)}")
         # Its default encoder gives a vector, which it takes for a row of numbers, each with a code of its own.
         networks = networks._replace(decoder=[FLAT, *networks.decoder])
         config, tensors = join_model(NAME, image, (1, latent), networks, pixels, likelihood, Codes(*codebook.shape))
@@ -116,7 +116,7 @@ def read(contents: Contents, claims: Claims) -> Opened:
         ),
         missing=_missing(settings, claims),
         warnings=(
-            *_disagreements(settings, image, latent, contents, convolutional),
+            *_disagreements(settings, image, latent, convolutional and bool(pickled)),
             *([UNIFORM] if codebook is not None else []),
         ),
     )
@@ -222,15 +222,14 @@ def _missing(settings: Mapping[str, Any], claims: Claims) -> tuple[Fact, ...]:
     return tuple(found)
 
 
-def _disagreements(
-    settings: Mapping[str, Any], image: ImageSpec, latent: int, contents: Contents, convolutional: bool
-) -> list[str]:
+def _disagreements(settings: Mapping[str, Any], image: ImageSpec, latent: int, unseen: bool) -> list[str]:
+    """Where the settings say other than the weights; and that the classes of its networks were not looked at."""
     found = []
     for key, got in (("latent_dim", latent), ("input_dim", list(image.shape))):
         said = settings.get(key)
         if said is not None and (list(said) if isinstance(said, list | tuple) else said) != got:
             found.append(f"{CONFIG} says {key} {str(said)[:60]}, the weights say {got}: the weights are believed")
-    if convolutional and any(name in CLASSES for name in contents.others):
+    if unseen:
         found.append(
             "its networks have the names and shapes of pythae's benchmarks and are taken for them; the classes "
             "themselves are pickled and were not looked at"

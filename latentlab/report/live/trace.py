@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from latentlab.errors import CapabilityError, FileFormatError
+from latentlab.errors import CapabilityError, FileFormatError, first_line
 from latentlab.report.live.arithmetic import ARITHMETIC
 from latentlab.report.live.builder import BATCH, Builder, Constant, Unsupported, Value
 from latentlab.report.live.call import Call, Handler, arguments
@@ -158,7 +158,7 @@ def _export(codec: Any) -> Any:
     except CapabilityError:
         raise
     except Exception as problem:
-        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        first = first_line(problem)
         if "data-dependent" in first:
             first = "what it does next depends on the values of the latent"
         raise Unsupported(f"what torch.export cannot follow ({first[:200]})") from problem
