@@ -111,7 +111,7 @@ def candidates(known: Iterable[tuple[int, int, int]], claims: Claims) -> Iterato
     """The shapes of images to try: those that fit what is claimed, the likeliest first.
 
     >>> [image.shape for image in candidates([(1, 28, 28)], Claims())][:2]
-    [(1, 28, 28), (1, 32, 32)]
+    [(1, 28, 28), (3, 28, 28)]
     """
     claimed = (claims.channels or 0, *(claims.image_size or (0, 0)))
     tried: dict[tuple[int, int, int], None] = {}
