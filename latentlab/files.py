@@ -30,6 +30,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _flush_folder(path.parent)
     except OSError as error:
         # Where the folder itself is the trouble, there is nothing to take away and no right to look.
         with contextlib.suppress(OSError):
@@ -63,6 +64,17 @@ def read_json(path: Path) -> Any:
         raise FileFormatError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} is not JSON ({error}); write it again") from error
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a new name last: after a power cut a flushed file may be there without it."""
+    # Windows opens no folders, some network drives flush none, and what is written is written then all the same.
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def cannot_write(path: Path, error: OSError) -> LatentlabError:
