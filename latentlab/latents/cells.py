@@ -29,7 +29,7 @@ class Cells:
         self.size = size
         self.labels = labels
         self.given_up = labels > MOST_LABELS
-        self._digits = np.uint64(3) ** np.arange(labels, dtype=np.uint64) if not self.given_up else np.zeros(0)
+        self._digits = np.uint64(3) ** np.arange(0 if self.given_up else labels, dtype=np.uint64)
         self._codes = np.zeros(0, np.uint64)
         self._counts = np.zeros(0, np.int64)
         self._sums = np.zeros((0, size))
@@ -80,11 +80,7 @@ class Cells:
     @property
     def levels(self) -> np.ndarray:
         """The labels of each cell, float64 of shape (m, K): 0, 1, or NaN for unknown."""
-        digits = (
-            (self._codes[:, None] // self._digits[None]) % np.uint64(3)
-            if self.labels
-            else np.zeros((len(self._codes), 0))
-        )
+        digits = (self._codes[:, None] // self._digits[None, :]) % np.uint64(3)
         return np.where(digits == 2, np.nan, digits.astype(np.float64))
 
     def arrays(self) -> dict[str, np.ndarray]:

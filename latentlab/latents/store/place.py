@@ -164,21 +164,18 @@ class Place:
 
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # Appending: whoever holds it may have written its number.
-            file = open(self.path / LOCK, "a+")
+            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise cannot_write(self.path, error) from error
-        with file:
+        # The file stays: taken away, two processes could hold a lock on two files of its name.
+        try:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise LatentlabError(
                     f"expected nobody to be writing into {self.url}, got another process that is; wait for it, or "
                     "choose another --out"
                 ) from error
-            try:
-                yield
-            finally:
-                # While it is still held: nobody can have taken it since.
-                with contextlib.suppress(OSError):
-                    (self.path / LOCK).unlink()
+            yield
+        finally:
+            os.close(handle)

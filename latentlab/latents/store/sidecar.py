@@ -1,4 +1,4 @@
-"""The sidecar of a part: its rows, checksum and source, and the moments of its latents. A part counts when it is there."""
+"""The sidecar of a part: rows, checksum, source, and the moments of its latents. A part counts when it is there."""
 
 from __future__ import annotations
 

@@ -233,7 +233,8 @@ def open_latents(path: str | Path, checkpoint: str | None = None) -> StoredLaten
     if MANIFEST not in there:
         if PLAN in there:
             raise FileFormatError(
-                f"expected a whole table of latents in {path}, got one that encoding has not finished; go on with --resume"
+                f"expected a whole table of latents in {path}, got one that encoding has not finished; go on with "
+                "--resume"
             )
         raise FileFormatError(
             f"expected a table of latents in {path}, got no {MANIFEST}; `latentlab encode` writes one"
