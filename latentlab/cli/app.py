@@ -22,6 +22,8 @@ COMMANDS = {
     "info": "Show what a model is and knows.",
     "adopt": "Make a model that was trained elsewhere one of your own.",
     "train": "Train a model from a recipe.",
+    "encode": "Encode images into a table of latents.",
+    "latents": "Look after tables of latents.",
     "attrs": "Find attribute vectors in labelled images.",
     "edit": "Change attributes of images.",
     "morph": "Walk from one place to another.",

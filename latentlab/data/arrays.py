@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,21 +42,21 @@ def read(request: Request) -> Dataset:
     if layout is not None and layout not in LAYOUTS:
         raise UsageError(f"layout: expected NCHW or NHWC, got {layout!r}")
     path = Path(request.location).expanduser()
-    arrays = _load(path)
+    arrays = read_arrays(path)
     key = next((name for name in IMAGES if name in arrays), None)
     if key is None:
         raise DataError(f"expected an array images, x or X in {path}, got {', '.join(arrays) or 'none'}")
     images = arrays[key]
     channels_first = _layout(images, path, layout)
     total = len(images)
-    ids = _of_length(arrays, IDS, total, path)
+    ids = column_of(arrays, IDS, total, path)
     names = np.array([f"{path.name}/{row}" for row in range(total)] if ids is None else ids.astype(str))
-    splits = _splits(arrays, names, path)
+    splits = read_splits(arrays, names, path)
     rows = np.arange(total) if request.split == "all" else np.flatnonzero(splits == request.split)
     if not len(rows):
         raise DataError(f"the {request.split} split of {path} has none of its {total} images; use --split all")
     rows = rows[pick_rows(len(rows), request.count, request.seed)]
-    labels, classes = _labels(arrays, total, path)
+    labels, classes = read_labels(arrays, total, path)
     return Dataset(
         source=f"npz:{path}",
         split=request.split,
@@ -64,15 +64,25 @@ def read(request: Request) -> Dataset:
         ids=names[rows],
         classes=classes,
         labels=None if labels is None else labels[rows],
-        attributes={name: values[rows] for name, values in _attributes(arrays, key, total, path).items()},
+        attributes={name: values[rows] for name, values in read_attributes(arrays, (key,), total, path).items()},
     )
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name; those that hold Python objects, which would have to be unpickled, left out."""
+def read_arrays(path: Path, needed: Sequence[str] = (*IMAGES, *LABELS, TABLE)) -> dict[str, np.ndarray]:
+    """The arrays of an .npz by name; that of an .npy, by the first name that is needed, stays on the disk.
+
+    Arrays that hold Python objects, which would have to be unpickled, are left out.
+
+    Args:
+        path: of the file.
+        needed: the names of arrays that may not be left out.
+
+    Raises:
+        DataError: when the file is missing, cut short, or one that is needed holds Python objects.
+    """
     try:
         if path.suffix.casefold() == ".npy":
-            return {IMAGES[0]: np.load(path, mmap_mode="r", allow_pickle=False)}
+            return {needed[0]: np.load(path, mmap_mode="r", allow_pickle=False)}
         with np.load(path, allow_pickle=False) as stored:
             if not isinstance(stored, np.lib.npyio.NpzFile):
                 raise ValueError("it is no .npz")
@@ -81,7 +91,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
                 try:
                     arrays[name] = stored[name]
                 except ValueError as error:
-                    if "pickle" not in str(error) or name in (*IMAGES, *LABELS, TABLE):
+                    if "pickle" not in str(error) or name in needed:
                         raise
             return arrays
     except FileNotFoundError:
@@ -140,9 +150,14 @@ def _pixels(images: np.ndarray, path: Path) -> np.ndarray:
     return np.clip(images.astype(np.float32), 0, 1)
 
 
-def _labels(
+def read_labels(
     arrays: Mapping[str, np.ndarray], total: int, path: Path
 ) -> tuple[np.ndarray, tuple[str, ...]] | tuple[None, tuple[()]]:
+    """Class numbers, int64 of shape (n,), −1 where unknown, and the names of the classes; None without labels.
+
+    Raises:
+        DataError: when they are neither whole numbers nor names, or another number than n.
+    """
     key = next((name for name in LABELS if name in arrays), None)
     if key is None:
         return None, ()
@@ -172,7 +187,20 @@ def _labels(
     return np.where(whole >= 0, np.searchsorted(values, whole), -1), tuple(map(str, values))
 
 
-def _attributes(arrays: Mapping[str, np.ndarray], images: str, total: int, path: Path) -> dict[str, np.ndarray]:
+def read_attributes(
+    arrays: Mapping[str, np.ndarray], others: Sequence[str], total: int, path: Path
+) -> dict[str, np.ndarray]:
+    """The attributes among arrays, float32 of shape (n,) a plain name: a table with names, or an array a name.
+
+    Args:
+        arrays: by name.
+        others: the names of arrays that are something else.
+        total: n.
+        path: of the file, for messages.
+
+    Raises:
+        DataError: when the table has no names, or another shape than they say.
+    """
     found: dict[str, np.ndarray] = {}
     if TABLE in arrays:
         table = arrays[TABLE]
@@ -184,15 +212,20 @@ def _attributes(arrays: Mapping[str, np.ndarray], images: str, total: int, path:
                 f"expected attributes of shape ({total}, {len(names)}) in {path}, got {table.dtype} {table.shape}"
             )
         found = {name: table[:, column] for column, name in enumerate(names)}
-    taken = {images, *LABELS, TABLE, TABLE_NAMES, *CLASSES, SPLIT, IDS}
+    taken = {*others, *LABELS, TABLE, TABLE_NAMES, *CLASSES, SPLIT, IDS}
     for name, values in arrays.items():
         if name not in taken and values.shape == (total,) and values.dtype.kind in "biuf":
             found[name] = values
     return {plain_name(name): as_attribute(values) for name, values in found.items()}
 
 
-def _splits(arrays: Mapping[str, np.ndarray], names: np.ndarray, path: Path) -> np.ndarray:
-    given = _of_length(arrays, SPLIT, len(names), path)
+def read_splits(arrays: Mapping[str, np.ndarray], names: np.ndarray, path: Path) -> np.ndarray:
+    """The split of each row, as the array `split` says or by the hash of its name.
+
+    Raises:
+        DataError: when it is none of the three.
+    """
+    given = column_of(arrays, SPLIT, len(names), path)
     if given is None:
         return np.array([hashed_split(name) for name in names])
     unknown = [str(value) for value in np.unique(given) if str(value).casefold() not in SPLIT_NAMES]
@@ -201,7 +234,12 @@ def _splits(arrays: Mapping[str, np.ndarray], names: np.ndarray, path: Path) -> 
     return np.array([SPLIT_NAMES[str(value).casefold()] for value in given])
 
 
-def _of_length(arrays: Mapping[str, np.ndarray], name: str, total: int, path: Path) -> np.ndarray | None:
+def column_of(arrays: Mapping[str, np.ndarray], name: str, total: int, path: Path) -> np.ndarray | None:
+    """The array of a name, None without one.
+
+    Raises:
+        DataError: when it is not of shape (n,).
+    """
     values = arrays.get(name)
     if values is not None and values.shape != (total,):
         raise DataError(f"expected {name} of shape ({total},) in {path}, got {values.shape}")

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from latentlab.directions.control import controlled_columns
-from latentlab.statistics.balance import association, cell_balance, refine_cells
-
-# Weighted images, in Kish's sense, that must be left of each kind: as a number, and as a share.
-LEAST_EFFECTIVE = 10.0
-LEAST_SHARE = 0.05
+from latentlab.statistics.balance import association, cell_balance, effective_rows, enough_rows, refine_cells
 
 
 def balanced_difference(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -54,17 +50,12 @@ def cell_weights(y: np.ndarray, others: np.ndarray) -> np.ndarray:
         float64 of shape (n,), 0 for images that are left out.
     """
     y, others = (np.asarray(y) > 0.5).astype(np.int64), np.asarray(others, np.float64).reshape(len(y), -1)
-    least = [max(LEAST_EFFECTIVE, LEAST_SHARE * (y == kind).sum()) for kind in (0, 1)]
+    least = [enough_rows(int((y == kind).sum())) for kind in (0, 1)]
     cell = np.zeros(len(y), np.int64)
     weights = cell_balance(y, cell)
     for column in np.argsort([-association(y, values) for values in others.T], kind="stable"):
         finer = refine_cells(cell, others[:, column])
         found = cell_balance(y, finer)
-        if all(_effective(found[y == kind]) >= least[kind] for kind in (0, 1)):
+        if all(effective_rows(found[y == kind]) >= least[kind] for kind in (0, 1)):
             cell, weights = finer, found
     return weights / weights[weights > 0].mean()
-
-
-def _effective(weights: np.ndarray) -> float:
-    """Kish's effective number of rows, (Σw)² / Σw²."""
-    return float(weights.sum() ** 2 / np.maximum((weights**2).sum(), np.finfo(float).tiny))

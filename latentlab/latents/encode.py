@@ -87,16 +87,12 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
     with torch.inference_mode():
         for rows in tracked(_batches(codec, len(data)), f"encoding {data.source}", progress):
             x = as_tensor(as_unit(data.pixels[rows])).to(device)
-            if probabilistic:
-                posterior = codec.posterior(x)  # type: ignore[attr-defined]
-                z = posterior.mean
-                if posterior.logvar is not None:
-                    logvars.append(posterior.logvar.cpu().numpy())
-            else:
-                z = codec.encode(x)
-            means.append(z.cpu().numpy())
+            mean, logvar = posterior_of(codec, x, probabilistic)
+            means.append(mean)
+            if logvar is not None:
+                logvars.append(logvar)
             if hasattr(codec, "likelihood"):
-                losses.append(-codec.likelihood(z).log_prob(x).cpu().numpy())
+                losses.append(-codec.likelihood(as_tensor(mean).to(device)).log_prob(x).cpu().numpy())
     return Latents(
         mean=np.concatenate(means).astype(np.float32),
         logvar=np.concatenate(logvars).astype(np.float32) if logvars else None,
@@ -107,6 +103,21 @@ def encode_dataset(codec: Codec, data: Dataset, progress: Progress = silent) -> 
         attributes=dict(data.attributes),
         loss=np.concatenate(losses).astype(np.float32) if losses else None,
     )
+
+
+def posterior_of(codec: Codec, x: torch.Tensor, probabilistic: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """Posterior means and log-variances of images, float32 of shape (n, d); no log-variances where there are none.
+
+    Args:
+        codec: any codec.
+        x: images on its device.
+        probabilistic: whether it has a posterior (`codec_has_posterior`).
+    """
+    if not probabilistic:
+        return codec.encode(x).float().cpu().numpy(), None
+    posterior = codec.posterior(x)  # type: ignore[attr-defined]
+    logvar = None if posterior.logvar is None else posterior.logvar.float().cpu().numpy()
+    return posterior.mean.float().cpu().numpy(), logvar
 
 
 def codec_has_posterior(codec: Codec) -> bool:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+# Weighted images, in Kish's sense, that must be left of each kind: as a number, and as a share.
+LEAST_EFFECTIVE = 10.0
+LEAST_SHARE = 0.05
+
 
 def balanced_cell_weights(y: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Weights that make an attribute balanced, and independent of other attributes.
@@ -70,23 +74,51 @@ def refine_cells(cell: np.ndarray, column: np.ndarray) -> np.ndarray:
     return np.unique(3 * cell + level, return_inverse=True)[1]
 
 
-def cell_balance(y: np.ndarray, cell: np.ndarray) -> np.ndarray:
+def cell_balance(y: np.ndarray, cell: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
     """n_c / (2 n_cy) for each row, 0 in a cell of one kind only.
 
     Args:
         y: 1 with and 0 without, integers of shape (n,).
         cell: the cell of each row, of shape (n,).
+        counts: how many images a row stands for, of shape (n,); None for one each.
     """
-    counts = np.bincount(2 * cell + y, minlength=2 * int(cell.max(initial=0)) + 2).reshape(-1, 2)
-    fair = counts.min(axis=1) > 0
-    share = counts.sum(axis=1, keepdims=True) / (2 * np.maximum(counts, 1))
+    size = 2 * int(cell.max(initial=0)) + 2
+    images = np.bincount(2 * cell + y, counts, minlength=size).reshape(-1, 2)
+    fair = images.min(axis=1) > 0
+    share = images.sum(axis=1, keepdims=True) / (2 * np.maximum(images, 1))
     return np.where(fair[cell], share[cell, y], 0.0)
 
 
-def association(y: np.ndarray, column: np.ndarray) -> float:
-    """The absolute phi coefficient between two binary attributes, over the rows where both are known."""
+def effective_rows(weights: np.ndarray, counts: np.ndarray | None = None) -> float:
+    """Kish's effective number of rows, (Σw)² / Σw².
+
+    Args:
+        weights: of shape (n,).
+        counts: how many images a row stands for, of shape (n,); None for one each.
+    """
+    counts = np.ones(len(weights)) if counts is None else counts
+    return float((counts @ weights) ** 2 / np.maximum(counts @ weights**2, np.finfo(float).tiny))
+
+
+def enough_rows(count: int) -> float:
+    """The effective rows that balancing has to leave of so many images of a kind: ten, or a twentieth of them."""
+    return max(LEAST_EFFECTIVE, LEAST_SHARE * count)
+
+
+def association(y: np.ndarray, column: np.ndarray, counts: np.ndarray | None = None) -> float:
+    """The absolute phi coefficient between two binary attributes, over the rows where both are known.
+
+    Args:
+        y: 1 with and 0 without, of shape (n,).
+        column: 0/1, or NaN for unknown, of shape (n,).
+        counts: how many images a row stands for, of shape (n,); None for one each.
+    """
     known = ~np.isnan(column)
-    a = y[known] - y[known].mean() if known.any() else np.zeros(0)
-    b = (column[known] > 0.5) - (column[known] > 0.5).mean() if known.any() else np.zeros(0)
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return abs(float(a @ b)) / scale if scale > 0 else 0.0
+    if not known.any():
+        return 0.0
+    share = np.ones(int(known.sum())) if counts is None else counts[known].astype(np.float64)
+    share /= share.sum()
+    own, other = (np.asarray(values[known] > 0.5, np.float64) for values in (y, column))
+    a, b = own - share @ own, other - share @ other
+    scale = float(np.sqrt((share @ a**2) * (share @ b**2)))
+    return abs(float(share @ (a * b))) / scale if scale > 0 else 0.0

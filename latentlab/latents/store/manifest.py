@@ -37,9 +37,8 @@ class TablePlan:
         thresholds: for each attribute of scores, the score above which an image has it; all others are 0/1.
         posterior: whether rows have log-variances.
         pieces: how many pieces of the source there are, each of which makes a part.
-        part_rows: the rows of a part, at most.
+        images: the fingerprint of the images that were asked for, by their names.
         seed: of the choice of images.
-        detail: what else the source was told.
     """
 
     model: str
@@ -54,9 +53,8 @@ class TablePlan:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     posterior: bool = True
     pieces: int = 1
-    part_rows: int = MOST_ROWS
+    images: str = ""
     seed: int = 0
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def latent(self) -> LatentSpec:

@@ -80,17 +80,24 @@ class StoredLatents:
         """Every name that splits the rows in two: attributes, then classes."""
         return self._none.property_names()
 
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The parts in order, with the columns of their files."""
+        return (self._batch(number) for number in self._numbers)
+
+    def rows_of(self, batch: pa.RecordBatch) -> Latents:
+        """Rows of a part as a table in memory; means and log-variances are views of the file."""
+        return rows_of(batch, self.plan)
+
     def blocks(self, rows: int = BLOCK) -> Iterator[Latents]:
         """All rows in order, at most so many at a time; means and log-variances are views of the files."""
-        for number in range(len(self.manifest.parts)):
-            batch = self._batch(number)
+        for batch in self.batches():
             for start in range(0, batch.num_rows, rows):
-                yield rows_of(batch.slice(start, rows), self.plan)
+                yield self.rows_of(batch.slice(start, rows))
 
     def means(self, rows: int = BLOCK) -> Iterator[np.ndarray]:
         """The means alone, in order, at most so many at a time: views of the files, of shape (≤ rows, d)."""
-        for number in range(len(self.manifest.parts)):
-            found = vectors(self._batch(number), MEAN, self.size)
+        for batch in self.batches():
+            found = vectors(batch, MEAN, self.size)
             for start in range(0, len(found), rows):
                 yield found[start : start + rows]
 
@@ -125,7 +132,7 @@ class StoredLatents:
         """The class number of each row, int64 of shape (n,), −1 where unknown; None without labels."""
         if not self.plan.labelled:
             return None
-        return np.concatenate([labels(self._batch(number)) for number in self._numbers])
+        return np.concatenate([labels(batch) for batch in self.batches()])
 
     def attribute(self, name: str) -> np.ndarray:
         """An attribute of each row, float32 of shape (n,), NaN where unknown.
@@ -135,7 +142,7 @@ class StoredLatents:
         """
         if name not in self.plan.attributes:
             raise unknown_name("attribute", name, self.plan.attributes)
-        return np.concatenate([attribute(self._batch(number), name) for number in self._numbers])
+        return np.concatenate([attribute(batch, name) for batch in self.batches()])
 
     def truth(self, name: str) -> np.ndarray:
         """Whether each row has the attribute, or is of the class, called `name`; as `Latents.truth` has it."""
@@ -152,8 +159,8 @@ class StoredLatents:
 
     def ids(self) -> Iterator[str]:
         """The id of each row, in order."""
-        for number in self._numbers:
-            yield from self._batch(number).column(ID).to_pylist()
+        for batch in self.batches():
+            yield from batch.column(ID).to_pylist()
 
     @cached_property
     def summary(self) -> Summary:

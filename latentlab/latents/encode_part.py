@@ -1,0 +1,190 @@
+"""One part of a table: a piece of a source, read, encoded, summed and written; the same whenever it is run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentlab.data.dataset import Dataset, as_unit
+from latentlab.errors import DataError, FileFormatError
+from latentlab.latents.encode import codec_device, posterior_of
+from latentlab.latents.store.manifest import PartEntry, TablePlan
+from latentlab.latents.store.place import Place
+from latentlab.latents.store.sidecar import Skipped
+from latentlab.latents.store.write import write_part
+from latentlab.latents.table import Latents
+from latentlab.runtime import as_tensor, batch_rows
+
+if TYPE_CHECKING:
+    from latentlab.codec import Codec
+    from latentlab.data.stream import Piece
+    from latentlab.latents.engines import Report
+
+# Blocks that are decoded while another one is encoded.
+AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Opener:
+    """Opens a model in a worker, once for all of its parts.
+
+    Args:
+        open: of a module's top level: takes `model`, returns the codec and the hash of its checkpoint.
+        model: what it is opened by, such as a path.
+        device: where it runs.
+    """
+
+    open: Callable[[str], tuple[Codec, str]]
+    model: str
+    device: str
+
+    def __call__(self) -> tuple[Codec, str]:
+        """The model on its device, and the hash of its checkpoint; opened once a process."""
+        return _opened(self)
+
+
+@cache
+def _opened(opener: Opener) -> tuple[Any, str]:
+    codec, checkpoint = opener.open(opener.model)
+    return codec.to(opener.device).eval(), checkpoint  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class PartTask:
+    """Everything that decides a part.
+
+    Args:
+        number: of the part.
+        piece: of the source.
+        plan: of the table.
+        place: where the table lies.
+        opener: of the model.
+        threads: of this part alone, for decoding and for products; None leaves them as they are.
+    """
+
+    number: int
+    piece: Piece
+    plan: TablePlan
+    place: Place
+    opener: Opener
+    threads: int | None = None
+
+    def __str__(self) -> str:
+        return f"part {self.number} ({self.piece.name})"
+
+
+def encode_part(task: PartTask, report: Report) -> PartEntry:
+    """Write one part and its sidecar.
+
+    Args:
+        task: what decides it.
+        report: told of images that are done.
+
+    Returns:
+        What the manifest says of it.
+
+    Raises:
+        DataError: when images cannot be read at all, or a latent is not finite.
+        FileFormatError: when the model is not the one of the plan.
+        LatentlabError: when the part cannot be written.
+    """
+    import torch
+
+    if task.threads is not None:
+        torch.set_num_threads(task.threads)
+    plan = task.plan
+    codec, checkpoint = task.opener()
+    if checkpoint != plan.checkpoint:
+        raise FileFormatError(
+            f"expected checkpoint {plan.checkpoint[:12]} in {task.opener.model}, got {checkpoint[:12]}; it was changed "
+            "while images were encoded: encode into another folder"
+        )
+    device = codec_device(codec)
+    blocks = task.piece.read(batch_rows(codec.image.size))
+    if device.type != "cpu":
+        blocks = _ahead(blocks)
+    parts: list[Latents] = []
+    skipped: list[Skipped] = []
+    with torch.inference_mode():
+        for block in blocks:
+            skipped += [Skipped(one.name, one.reason) for one in block.skipped]
+            if len(block):
+                x = as_tensor(as_unit(block.pixels)).to(device, non_blocking=True)
+                mean, logvar = posterior_of(codec, x, plan.posterior)
+                parts.append(_rows(block, plan, mean, logvar))
+            report(len(block) + len(block.skipped))
+    latents = _joined(parts, plan)
+    _check_finite(latents, task)
+    return write_part(task.place, plan, task.number, latents, task.piece.name, skipped)
+
+
+def _rows(block: Dataset, plan: TablePlan, mean: np.ndarray, logvar: np.ndarray | None) -> Latents:
+    return Latents(
+        mean=mean,
+        logvar=logvar,
+        ids=np.asarray(block.ids, dtype=str),
+        split=plan.split,
+        classes=plan.classes,
+        labels=block.labels if plan.labelled else None,
+        attributes={name: block.attributes[name] for name in plan.attributes},
+        thresholds=plan.thresholds,
+    )
+
+
+def _joined(parts: list[Latents], plan: TablePlan) -> Latents:
+    """The blocks of a part as one table."""
+    size = plan.latent.size
+    empty = np.empty((0, size), np.float32)
+
+    def column(name: str, none: np.ndarray) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts]) if parts else none
+
+    return Latents(
+        mean=column("mean", empty),
+        logvar=column("logvar", empty) if plan.posterior else None,
+        ids=column("ids", np.empty(0, "U1")),
+        split=plan.split,
+        classes=plan.classes,
+        labels=column("labels", np.empty(0, np.int64)) if plan.labelled else None,
+        attributes={
+            name: np.concatenate([part.attributes[name] for part in parts]) if parts else np.empty(0, np.float32)
+            for name in plan.attributes
+        },
+        thresholds=plan.thresholds,
+    )
+
+
+def _check_finite(latents: Latents, task: PartTask) -> None:
+    broken = ~np.isfinite(latents.mean).all(axis=1)
+    if latents.logvar is not None:
+        broken |= ~np.isfinite(latents.logvar).all(axis=1)
+    if broken.any():
+        raise DataError(
+            f"expected finite latents, got NaN or infinity for {int(broken.sum())} of {len(broken)} images of {task}, "
+            f"first {str(latents.ids[np.argmax(broken)])!r}; leave those images out"
+        )
+
+
+def _ahead(blocks: Iterator[Dataset]) -> Iterator[Dataset]:
+    """The same blocks, read by a thread while others are at work on the device."""
+    queue: Queue[Any] = Queue(AHEAD)
+
+    def read() -> None:
+        try:
+            for block in blocks:
+                queue.put(block)
+            queue.put(None)
+        except BaseException as error:
+            queue.put(error)
+
+    threading.Thread(target=read, daemon=True).start()
+    while (block := queue.get()) is not None:
+        if isinstance(block, BaseException):
+            raise block
+        yield block

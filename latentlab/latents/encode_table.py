@@ -1,0 +1,266 @@
+"""From a source to a table of latents on disk: planned, made a part at a time by an engine, closed by its manifest."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from latentlab.errors import DataError, FileFormatError, LatentlabError
+from latentlab.latents.encode_part import Opener, PartTask, encode_part
+from latentlab.latents.engines import find_engine
+from latentlab.latents.store.manifest import (
+    MANIFEST,
+    MOST_ROWS,
+    PLAN,
+    Manifest,
+    PartEntry,
+    TablePlan,
+    part_name,
+    read_plan,
+    write_manifest,
+    write_plan,
+)
+from latentlab.latents.store.place import Place
+from latentlab.latents.store.sidecar import read_sidecar, sidecar_name
+from latentlab.latents.store.stored import StoredLatents, open_latents
+from latentlab.runtime import Progress, silent
+
+if TYPE_CHECKING:
+    from latentlab.data.stream import Stream
+
+SKIPPED = "skipped.csv"
+# Numbers of means in a part: 32 MB, and as much again for log-variances, in every worker.
+MOST_VALUES = 1 << 23
+# Parts of a source, more or less: enough to share among processes, and little to lose when one is killed.
+PARTS = 64
+FEWEST_ROWS = 2_048
+# Bytes of a row beside its vectors: an id, a split, a label, a few attributes.
+ROW_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A table that was just written.
+
+    Args:
+        latents: the table.
+        images: that were encoded in this run; those of parts that were there already are not among them.
+        kept: parts that were there already.
+        seconds: of this run.
+        skipped: images that could not be read, of all parts.
+    """
+
+    latents: StoredLatents
+    images: int
+    kept: int
+    seconds: float
+    skipped: int
+
+
+def part_rows(count: int | None, size: int) -> int:
+    """The images of one part: about a sixty-fourth of all, so far as 32 MB of means and Arrow's readers allow.
+
+    Args:
+        count: of images, where it is known.
+        size: the latent dimensions d.
+
+    >>> part_rows(100_000, 32), part_rows(50_000_000, 128)
+    (2048, 65536)
+    """
+    most = max(1, min(MOST_ROWS, MOST_VALUES // size))
+    if count is None:
+        return most
+    rows = FEWEST_ROWS
+    while rows * PARTS < count:
+        rows *= 2
+    return min(rows, most)
+
+
+def encode_table(
+    stream: Stream,
+    plan: TablePlan,
+    place: Place,
+    opener: Opener,
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    address: str | None = None,
+    resume: bool = False,
+    max_bad: float = 0.01,
+    versions: Mapping[str, str] | None = None,
+    progress: Progress = silent,
+) -> Encoded:
+    """Encode a source into a table; whatever stops it, `resume` goes on, and ends with the same bytes.
+
+    Args:
+        stream: the images.
+        plan: of the table.
+        place: where it goes.
+        opener: of the model.
+        engine: a name in ENGINES.
+        workers: of this machine; the processors are shared among them.
+        address: of a cluster.
+        resume: go on with a table that is not finished; of a finished one, nothing is left to do.
+        max_bad: the largest share of unreadable images that is only reported.
+        versions: of the programs, for the manifest.
+        progress: told of images, or of parts where nobody knows how many images there are.
+
+    Raises:
+        LatentlabError: when another table stands there, somebody else is writing it, the disk has no room, or a part
+            cannot be made.
+        DataError: when more images than `max_bad` cannot be read.
+    """
+    run = find_engine(engine)
+    began = time.monotonic()
+    with place.locked():
+        if _begin(place, plan, resume):
+            found = open_latents(place.url)
+            return Encoded(found, 0, len(found.manifest.parts), time.monotonic() - began, _skipped_of(found))
+        there = place.names()
+        done = _whole_parts(place, plan, there)
+        _check_room(place, plan, stream, done)
+        write_plan(place, plan)
+        threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+        tasks = [
+            PartTask(number, piece, plan, place, opener, threads)
+            for number, piece in enumerate(stream.pieces)
+            if number not in done
+        ]
+        counted = _Count(stream.count, len(stream.pieces), done, progress)
+        for number, entry in run(encode_part, tasks, workers=workers, report=counted.add, address=address):
+            counted.part()
+            done[tasks[number].number] = entry
+        entries = tuple(done[number] for number in range(len(stream.pieces)))
+        _finish(place, plan, entries, max_bad, versions or {})
+    return Encoded(
+        open_latents(place.url),
+        counted.images,
+        len(entries) - len(tasks),
+        time.monotonic() - began,
+        sum(entry.skipped for entry in entries),
+    )
+
+
+class _Count:
+    """Turns images that workers report into progress."""
+
+    def __init__(self, total: int | None, parts: int, done: Mapping[int, PartEntry], progress: Progress) -> None:
+        self.total, self.parts, self.progress = total, parts, progress
+        self.before = sum(entry.rows + entry.skipped for entry in done.values())
+        self.images, self.done = 0, len(done)
+        self.began = time.monotonic()
+        self._say()
+
+    def add(self, images: int) -> None:
+        """Some more images are done; fewer, when a worker that had reported them is gone."""
+        self.images += images
+        self._say()
+
+    def part(self) -> None:
+        """A part is written."""
+        self.done += 1
+        self._say()
+
+    def _say(self) -> None:
+        seconds = time.monotonic() - self.began
+        rate = f"{self.images / seconds:,.0f} images/s" if self.images > 0 and seconds > 0.5 else ""
+        if self.total is None:
+            note = f"{self.before + self.images:,} images  {rate}"
+            self.progress("encoding shards", self.done, self.parts, note.strip())
+        else:
+            self.progress("encoding images", self.before + self.images, self.total, rate)
+
+
+def _begin(place: Place, plan: TablePlan, resume: bool) -> bool:
+    """Look at what stands in the place already; returns whether it is this very table, whole.
+
+    Raises:
+        LatentlabError: when it may not be written over, or gone on with.
+    """
+    there = place.names()
+    if MANIFEST not in there and PLAN not in there:
+        if any(name.endswith(".arrow") for name in there):
+            raise LatentlabError(
+                f"expected no latents in {place.url} yet, got some without a {PLAN}; choose another --out"
+            )
+        return False
+    whole = MANIFEST in there
+    if not resume:
+        what = "a table of latents already" if whole else "a table of latents that is not finished"
+        way = "" if whole else "go on with --resume, or "
+        raise LatentlabError(f"{place.url} holds {what}; {way}choose another --out")
+    kept = open_latents(place.url).plan if whole else read_plan(place)
+    if kept.digest != plan.digest:
+        differences = "; ".join(plan.differences(kept)[:3])
+        raise FileFormatError(
+            f"expected to go on with the table in {place.url}, got another one ({differences}); encode into "
+            "another --out"
+        )
+    return whole
+
+
+def _whole_parts(place: Place, plan: TablePlan, there: set[str]) -> dict[int, PartEntry]:
+    """The parts that count: with a sidecar, and as long as it says."""
+    found: dict[int, PartEntry] = {}
+    for number in range(plan.pieces):
+        name = part_name(number)
+        if sidecar_name(name) not in there or name not in there:
+            continue
+        try:
+            entry = read_sidecar(place, name, plan).entry
+        except FileFormatError:
+            # Made again, as one that was cut short.
+            continue
+        if place.size(name) == entry.bytes:
+            found[number] = entry
+    return found
+
+
+def _check_room(place: Place, plan: TablePlan, stream: Stream, done: Mapping[int, PartEntry]) -> None:
+    """Refuse to begin what the disk cannot hold, as far as it can be told before.
+
+    Raises:
+        LatentlabError: that says how much is needed, and how much is there.
+    """
+    free = place.free_bytes()
+    if free is None or stream.count is None:
+        return
+    rows = stream.count - sum(entry.rows for entry in done.values())
+    needed = rows * (plan.latent.size * 4 * (2 if plan.posterior else 1) + ROW_BYTES)
+    if needed > free:
+        raise LatentlabError(
+            f"expected {needed / 1e9:.1f} GB of room in {place.url} for {rows:,} latents, got {free / 1e9:.1f} GB; "
+            "make room, or choose another --out"
+        )
+
+
+def _finish(
+    place: Place, plan: TablePlan, entries: tuple[PartEntry, ...], max_bad: float, versions: Mapping[str, str]
+) -> None:
+    """Write what could not be read, and the manifest."""
+    total = sum(entry.rows + entry.skipped for entry in entries)
+    bad = sum(entry.skipped for entry in entries)
+    if bad:
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(["id", "reason"])
+        for entry in entries:
+            if entry.skipped:
+                rows.writerows((one.name, one.reason) for one in read_sidecar(place, entry.name, plan).skipped)
+        place.write(SKIPPED, text.getvalue().encode(errors="surrogateescape"))
+    if bad > max_bad * total or bad == total:
+        raise DataError(
+            f"{bad:,} of {total:,} images cannot be read, more than the share --max-bad {max_bad:g}; {SKIPPED} in "
+            f"{place.url} lists them with reasons: mend them and encode into another --out, or take what there is with "
+            "--resume and a larger --max-bad"
+        )
+    write_manifest(place, Manifest(plan, entries, dict(versions)))
+
+
+def _skipped_of(found: StoredLatents) -> int:
+    return sum(part.skipped for part in found.manifest.parts)

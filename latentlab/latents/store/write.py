@@ -1,0 +1,41 @@
+"""A part written, and then its sidecar: it counts when that is there."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from latentlab.latents.store.manifest import PartEntry, TablePlan, part_name
+from latentlab.latents.store.part import part_bytes
+from latentlab.latents.store.place import Place
+from latentlab.latents.store.sidecar import Sidecar, Skipped, sidecar_bytes, sidecar_name
+from latentlab.latents.summary import Summary
+from latentlab.latents.table import Latents
+
+
+def write_part(
+    place: Place, plan: TablePlan, number: int, latents: Latents, piece: str, skipped: Sequence[Skipped] = ()
+) -> PartEntry:
+    """Write one part and its sidecar, with the sums over its rows.
+
+    Args:
+        place: where the table lies.
+        plan: of the table.
+        number: of the part.
+        latents: its rows, finite.
+        piece: of the source, that they were made from.
+        skipped: images of the piece that could not be read.
+
+    Returns:
+        What the manifest says of it.
+
+    Raises:
+        LatentlabError: when a file cannot be written.
+    """
+    content = part_bytes(latents, plan)
+    name = part_name(number)
+    entry = PartEntry(name, len(latents), content.size, zlib.crc32(content), piece, len(skipped))
+    place.write(name, content)
+    sidecar = Sidecar(entry, plan.digest, tuple(skipped), Summary.of(latents).add(latents).arrays())
+    place.write(sidecar_name(name), sidecar_bytes(sidecar))
+    return entry
