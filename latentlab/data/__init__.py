@@ -6,7 +6,7 @@ A source is a module with `read(request) -> Dataset`; it is imported when it is 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -72,6 +72,45 @@ def load_data(
         UsageError: when a split, count, share or option is not one that the source knows.
         DataError: when the data is missing or cannot be read.
     """
+    name, request = build_request(
+        source, split=split, count=count, seed=seed, image=image, root=root, download=download, attributes=attributes,
+        max_bad=max_bad, without=without, options=options,
+    )  # fmt: skip
+    data: Dataset = importlib.import_module(SOURCES[name]).read(request)
+    if not len(data):
+        raise DataError(f"the {split} split of {source} has no images; ask for --split all")
+    if without:
+        data = leave_out(data, without)
+        data = data.take(pick_rows(len(data), None if count is None else int(count), seed))
+    if request.count is not None and len(data) > request.count:
+        # A source that draws each split by itself gives as many of each when asked for all.
+        data = data.take(np.arange(request.count))
+    return data if image is None or data.image == image else _fitted(data, image)
+
+
+def build_request(
+    source: str | Path,
+    *,
+    split: Split,
+    count: int | None,
+    seed: int,
+    image: ImageSpec | None,
+    root: str | Path | None,
+    download: bool,
+    attributes: str | Path | None,
+    max_bad: float,
+    without: Sequence[str],
+    options: Mapping[str, object],
+) -> tuple[str, Request]:
+    """Check what is asked of a source, for images that are loaded at once and for those that come in pieces.
+
+    Returns:
+        The name of the source in `SOURCES`, and what it is asked for.
+
+    Raises:
+        UnknownNameError: when no source has that name, or there is no such split.
+        UsageError: when a count or a share is out of range, or a CSV is given to a source that takes none.
+    """
     name, location = split_source(str(source))
     if split not in get_args(Split):
         raise unknown_name("split", str(split), get_args(Split))
@@ -81,7 +120,7 @@ def load_data(
         raise UsageError(f"max_bad: expected a share between 0 and 1, got {max_bad}")
     if attributes is not None and name != "folder":
         raise UsageError(f"an attributes CSV goes with a folder of images, got the source {name}; use folder:PATH")
-    request = Request(
+    return name, Request(
         location=location,
         split=split,
         # Of images that some are left out of, as many as are wanted can be taken only when all are there.
@@ -94,16 +133,6 @@ def load_data(
         max_bad=max_bad,
         options=options,
     )
-    data: Dataset = importlib.import_module(SOURCES[name]).read(request)
-    if not len(data):
-        raise DataError(f"the {split} split of {source} has no images; ask for --split all")
-    if without:
-        data = leave_out(data, without)
-        data = data.take(pick_rows(len(data), None if count is None else int(count), seed))
-    if request.count is not None and len(data) > request.count:
-        # A source that draws each split by itself gives as many of each when asked for all.
-        data = data.take(np.arange(request.count))
-    return data if image is None or data.image == image else _fitted(data, image)
 
 
 def split_source(source: str) -> tuple[str, str]:

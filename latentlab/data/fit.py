@@ -18,6 +18,8 @@ from latentlab.data.dataset import as_unit
 from latentlab.data.ink import find_ink, turn_ink
 from latentlab.errors import DataError
 
+# The version of what this module does to images: it changes whenever their pixels do.
+PREPROCESSING = "fit-1"
 # The endings of files that are taken for images.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)

@@ -1,0 +1,155 @@
+"""Images of a source a piece at a time: for more of them than fit into memory, and for many processes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from latentlab.codec import ImageSpec
+from latentlab.data import load_data
+from latentlab.data.dataset import Dataset, Split
+from latentlab.data.fit import PREPROCESSING
+from latentlab.errors import DataError, UsageError
+
+
+class Piece(Protocol):
+    """Some images of a source, to be read by whoever gets it: it is small, and travels to other processes as a pickle.
+
+    `name` is what it is called in messages, such as "images 0–2,047".
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, rows: int) -> Iterator[Dataset]:
+        """Blocks of at most `rows` decoded, fitted images, in order; the same files give the same blocks.
+
+        The unreadable images of a block are its `skipped`; a block is empty where all are.
+
+        Raises:
+            DataError: when the piece itself cannot be read, such as a shard that is missing or cut short.
+        """
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What is known of the images of a source before they are read, and the pieces that read them.
+
+    Args:
+        source: the name of the source, as in `Dataset.source`.
+        split: which part of the source this is.
+        image: to which all images are fitted.
+        classes: the class names in the order of their numbers; empty without labels.
+        attributes: the names of the attributes: every block has these, in this order, NaN where unknown.
+        labelled: whether blocks have labels.
+        pieces: in the order of the images.
+        count: how many images there are in all; None where only reading tells.
+        preprocessing: what is done to an image before a model sees it; where two texts differ, pixels do.
+    """
+
+    source: str
+    split: str
+    image: ImageSpec
+    classes: tuple[str, ...]
+    attributes: tuple[str, ...]
+    labelled: bool
+    pieces: Sequence[Piece]
+    count: int | None
+    preprocessing: str
+
+
+@dataclass(frozen=True)
+class LoadedPiece:
+    """Images that are in memory already."""
+
+    name: str
+    data: Dataset
+
+    def read(self, rows: int) -> Iterator[Dataset]:
+        """See `Piece`."""
+        for start in range(0, len(self.data), rows):
+            yield self.data.take(np.arange(start, min(start + rows, len(self.data))))
+
+
+def stream_data(
+    source: str | Path,
+    *,
+    image: ImageSpec,
+    rows: int,
+    split: Split = "test",
+    count: int | None = None,
+    seed: int = 0,
+    root: str | Path | None = None,
+    download: bool = False,
+    attributes: str | Path | None = None,
+    without: Sequence[str] = (),
+    **options: object,
+) -> Stream:
+    """Find the images of a source, to be read a piece at a time.
+
+    What is found is what `load_data` loads, in the same order.
+
+    Args:
+        source: as `load_data` takes it.
+        image: the images that a model takes, to which those of the source are fitted.
+        rows: how many images a piece has at most; a shard of a `tar:` source is a piece whatever it holds.
+        split, count, seed, root, download, attributes, without, options: as for `load_data`.
+
+    Raises:
+        UnknownNameError, UsageError: as `load_data` does.
+        DataError: when the data is missing or cannot be read, or two images have the same id.
+    """
+    if isinstance(rows, bool) or rows != int(rows) or rows < 1:
+        raise UsageError(f"rows: expected a whole number of images a piece, at least 1, got {rows}")
+    data = load_data(
+        source, split=split, count=count, seed=seed, image=image, root=root, download=download, attributes=attributes,
+        without=without, **options,
+    )  # fmt: skip
+    _refuse_twins(data.ids, data.source)
+    return Stream(
+        source=data.source,
+        split=split,
+        image=image,
+        classes=data.classes,
+        attributes=tuple(data.attributes),
+        labelled=data.labels is not None,
+        pieces=[
+            LoadedPiece(_name(start, stop), data.take(np.arange(start, stop)))
+            for start, stop in _slices(len(data), rows)
+        ],
+        count=len(data),
+        preprocessing=preprocessing(image, options),
+    )
+
+
+def preprocessing(image: ImageSpec, options: Mapping[str, object]) -> str:
+    """What is done to images before a model sees them, in one line.
+
+    >>> preprocessing(ImageSpec(3, 64, 64), {"binarise": 0})
+    'fit-1; 64×64 RGB; ink any; binarise=0'
+    """
+    told = [f"{name}={options[name]}" for name in sorted(options)]
+    return "; ".join([PREPROCESSING, str(image), f"ink {image.ink}", *told])
+
+
+def _slices(total: int, rows: int) -> list[tuple[int, int]]:
+    return [(start, min(start + rows, total)) for start in range(0, total, rows)]
+
+
+def _name(start: int, stop: int) -> str:
+    return f"images {start:,}–{stop - 1:,}"
+
+
+def _refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
+    """Refuse ids that occur twice: a row of latents is found by its id."""
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise DataError(
+                f"expected an id of its own for every image of {source}, got {str(name)!r} twice; rename one"
+            )
+        seen.add(name)
