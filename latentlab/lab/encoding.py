@@ -115,10 +115,10 @@ def table_plan(lab: Lab, stream: Stream, seed: int) -> TablePlan:
         classes=stream.classes,
         labelled=stream.labelled,
         attributes=stream.attributes,
-        thresholds=stream.thresholds,
+        thresholds=getattr(stream, "thresholds", {}),
         posterior=has_logvar(lab),
         pieces=len(stream.pieces),
-        images=stream.fingerprint,
+        images=getattr(stream, "fingerprint", ""),
         seed=seed,
     )
 
