@@ -302,6 +302,7 @@ class Lab:
     reconstruct = verbs.reconstruct
     traverse = verbs.traverse
     map = verbs.map
+    neighbours = verbs.neighbours
     compare = verbs.compare
     report = verbs.report
     anomalies = verbs.anomalies

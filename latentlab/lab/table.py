@@ -79,7 +79,7 @@ def table_notes(stored: StoredLatents, lab: Lab | None) -> list[str]:
     """What cannot be known of a table's latents."""
     if lab is None:
         made = f"by {stored.plan.model}, which is not here" if stored.checkpoint else "by a model that nobody named"
-        return [f"the latents were made {made}: nothing is decoded; --model opens it"]
+        return [f"the latents were made {made}: nothing is decoded; give the model with --model"]
     if not stored.checkpoint:
         return [f"nobody knows that {lab.name} made these latents: what is decoded is right only if it did"]
     return []

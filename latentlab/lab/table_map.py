@@ -76,7 +76,8 @@ def map_table(
     progress("scoring the map", 0, 1)
     scores: dict[str, Any] = {"latents": len(stored), "fitted": len(found.fitted)}
     scores |= _quality(stored, coords, labels, np.arange(len(stored)), seed)
-    if method != "latent":
+    # What a decoder could know of a place between points.
+    if method != "latent" and lab is not None:
         scores["recovered"] = recovered_variance(inverse, projection.coords, seed=seed)
     if len(found.placed):
         for kind, rows in (("fitted", found.fitted), ("placed", found.placed)):
@@ -161,8 +162,8 @@ def _sampling(
     if len(found.placed):
         said.append(
             f"{found.projection.method.upper()} was fitted on {len(found.fitted):,} of {len(stored):,} latents, a "
-            f"random sample{share} (seed {seed}), in {found.dimensions} principal dimensions with {found.kept:.1%} of the "
-            f"variance; the other {len(found.placed):,} lie at the mean of their {NEIGHBOURS} nearest fitted ones, "
+            f"random sample{share} (seed {seed}), in {found.dimensions} principal dimensions with {found.kept:.1%} of "
+            f"the variance; the other {len(found.placed):,} lie at the mean of their {NEIGHBOURS} nearest fitted ones, "
             "weighted by 1/distance², and cannot lie where none of those does"
         )
     if len(shown) < len(stored):

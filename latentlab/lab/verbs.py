@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from latentlab.lab.model_score import ModelScore
     from latentlab.lab.morph import Morph
     from latentlab.lab.morph_comparison import MorphComparison
+    from latentlab.lab.neighbours import Neighbours
     from latentlab.lab.path_score import PathScore
     from latentlab.lab.probe import ProbeScore
     from latentlab.lab.reconstruction import Reconstruction
@@ -131,6 +132,13 @@ def map(lab: Lab, **options: Any) -> Map:
     from latentlab.lab.map import map_latents
 
     return map_latents(lab, **options)
+
+
+def neighbours(lab: Lab, *ends: str, **options: Any) -> Neighbours:
+    """The latents nearest to images, rows or means; see `lab.neighbours`."""
+    from latentlab.lab.neighbours import find_neighbours
+
+    return find_neighbours(lab, ends, **options)
 
 
 def report(lab: Lab, data: Dataset | None = None, **options: Any) -> Report:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 
 from latentlab.errors import DataError, UsageError
 from latentlab.runtime import Progress, silent
 from latentlab.statistics.covariance import Covariance
+
+Metric = Literal["euclidean", "mahalanobis"]
 
 # Rows that are looked at together, and distances that are held at once: 64 MB of float32.
 ROWS = 8_192
