@@ -309,6 +309,7 @@ class Lab:
     denoise = verbs.denoise
     score_probe = verbs.score_probe
     score_factors = verbs.score_factors
+    score_usage = verbs.score_usage
 
     def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
         from latentlab.directions.estimate import estimate_directions

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from latentlab.lab.sample import Samples
     from latentlab.lab.score import EditScore
     from latentlab.lab.traversal import Traversal
+    from latentlab.lab.usage import UsageScore
 
 Alpha = float | Sequence[float]
 
@@ -176,6 +177,13 @@ def score_factors(
     from latentlab.lab.factor_score import score_factors
 
     return score_factors(lab, data, names, **options)
+
+
+def score_usage(lab: Lab, data: Dataset | None = None, **options: Any) -> UsageScore:
+    """Which latent dimensions do something, and how latents spread; see `lab.usage`."""
+    from latentlab.lab.usage import score_usage
+
+    return score_usage(lab, data, **options)
 
 
 def denoise(lab: Lab, images: Any = None, **options: Any) -> Denoised:

@@ -92,10 +92,11 @@ class _Search:
         if not np.isfinite(norms).all():
             raise DataError("expected finite latents, got NaN or infinity; encode them again")
         step = max(1, HELD // len(block))
-        found = [
+        parts = [
             self._near(slice(start, start + step), placed, small, norms) for start in range(0, len(self._small), step)
         ]
-        self.rows, self.squares = self._merged(*(np.concatenate(parts) for parts in zip(*found, strict=True)), first)
+        query, row, squares = (np.concatenate(some) for some in zip(*parts, strict=True))
+        self.rows, self.squares = self._merged(query, row + first, squares)
 
     def _placed(self, z: np.ndarray) -> np.ndarray:
         if self._covariance is not None:
@@ -128,13 +129,11 @@ class _Search:
             squares[part] = np.einsum("nd,nd->n", away, away)
         return query, row, squares
 
-    def _merged(
-        self, query: np.ndarray, row: np.ndarray, squares: np.ndarray, first: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _merged(self, query: np.ndarray, row: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The nearest of those so far and of the block's."""
         held = self.rows.shape[1]
         query = np.concatenate([np.repeat(np.arange(len(self.rows)), held), query])
-        row = np.concatenate([self.rows.ravel(), row + first])
+        row = np.concatenate([self.rows.ravel(), row])
         squares = np.concatenate([self.squares.ravel(), squares])
         order = np.lexsort((row, squares, query))
         sizes = np.bincount(query, minlength=len(self.rows))

@@ -30,7 +30,7 @@ OPTIONS = {
     "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
     "neighbours": RESULT | IMAGES | {"--count", "--metric", "--latents"},
     "map": RESULT | IMAGES | {"--latents", "--method", "--colour", "--color", "--count", "--live", "--no-live"},
-    "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count"},
+    "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count", "--latents"},
     "anomalies": RESULT
     | IMAGES
     | {"--by", "--false-alarms", "--clean", "--anomalous", "--samples", "--count", "--show"},
