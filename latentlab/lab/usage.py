@@ -146,6 +146,11 @@ def score_usage(
     correlations = largest_correlations(raw, PAIRS, alive) if raw.ndim == 2 else []
     scores = _scores(raw, variance, collapse, information, correlations, count, rows.posterior)
     notes += _unknown(lab, rows.posterior, standard, raw.ndim == 1, response is None)
+    if rows.posterior and information is None:
+        notes.append(
+            "mutual information and total correlation are of posteriors that are one normal distribution an image; these "
+            "are others"
+        )
     if information is not None:
         notes += [
             f"mutual information and total correlation: of {information.images:,} latents and {information.samples:,} "
@@ -209,13 +214,15 @@ def _sums(rows: _Rows, wanted: bool, progress: Progress) -> DimensionSums:
 
 
 def _information(lab: Lab | None, rows: _Rows, seed: int, progress: Progress) -> Information | None:
-    if lab is not None and not has_normal_posterior(lab):
+    # Log-variances beside an autoencoder are the user's own.
+    made_by = lab if lab is not None and lab.probabilistic else None
+    if made_by is not None and not has_normal_posterior(made_by):
         return None
     most = int(np.clip(INFORMATION_COST // (INFORMATION_SAMPLES * rows.moments.size), FEWEST_ROWS, INFORMATION_ROWS))
     table = rows.take(_drawn(rows.moments.count, most, seed))
     assert table.logvar is not None
     return score_information(
-        table.mean, table.logvar, log_prior=None if lab is None else log_prior(lab), samples=INFORMATION_SAMPLES,
+        table.mean, table.logvar, log_prior=None if made_by is None else log_prior(made_by), samples=INFORMATION_SAMPLES,
         seed=seed, progress=progress,
     )  # fmt: skip
 

@@ -62,6 +62,8 @@ def nearest_rows(
             raise DataError(f"expected latents of {queries.shape[1]} dimensions, got shape {block.shape}")
         for start in range(0, len(block), ROWS):
             part = block[start : start + ROWS]
+            if not np.isfinite(part).all():
+                raise DataError("expected finite latents, got NaN or infinity; encode them again")
             if search is None:
                 search = _Search(queries, count, part.mean(axis=0, dtype=np.float64), covariance)
             search.add(part, row)
@@ -89,8 +91,6 @@ class _Search:
         placed = self._placed(block)
         small = placed.astype(np.float32)
         norms = np.einsum("nd,nd->n", small, small)
-        if not np.isfinite(norms).all():
-            raise DataError("expected finite latents, got NaN or infinity; encode them again")
         step = max(1, HELD // len(block))
         parts = [
             self._near(slice(start, start + step), placed, small, norms) for start in range(0, len(self._small), step)

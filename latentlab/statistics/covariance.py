@@ -87,7 +87,9 @@ class Covariance:
         away = (np.asarray(z, np.float64) - self.center)[:, self.alive]
         if self._factor.ndim == 1:
             return away / self._factor
-        return np.linalg.solve(self._factor, away.T).T
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(self._factor, away.T, lower=True, check_finite=False).T
 
     def distance(self, z: np.ndarray) -> np.ndarray:
         """The Mahalanobis distance √((z − c)ᵀ Σ⁻¹ (z − c)) of latents of shape (n, d), of shape (n,)."""
