@@ -31,6 +31,7 @@ COMMANDS = {
     "sample": "Draw images from the model.",
     "reconstruct": "Show images beside their reconstructions.",
     "traverse": "Move along one latent axis at a time.",
+    "neighbours": "Find the images whose latents are nearest.",
     "map": "Draw a map of the latent space.",
     "score": "Measure how good a model is, or how well its edits, paths or latents work.",
     "anomalies": "Find the images that do not belong.",

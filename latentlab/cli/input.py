@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.directions.record import DirectionsFile
     from latentlab.lab.lab import Lab
+    from latentlab.latents.store import StoredLatents
 
 SHOWN_SKIPPED = 3
 # Options that say where `--data` is found, and mean nothing without it.
@@ -50,6 +51,26 @@ def open_lab(
             "shows how, and with --data whether rightly"
         )
     return lab
+
+
+def open_stored(output: Output, latents: str, model: str | None, device: str) -> tuple[StoredLatents, Lab | None]:
+    """Open a table of latents and its model, and say which and why.
+
+    Args:
+        output: where it is said.
+        latents: the table's folder.
+        model: as the user named it; None for the bundled one that made the table, where there is one.
+        device: where it runs.
+    """
+    from latentlab.lab.table import open_table
+
+    stored, lab = open_table(latents, model, device)
+    if lab is None:
+        output.line("model: none, the latents alone", "bold")
+    else:
+        output.line(f"model: {lab.name}{'' if model else ' (bundled; made these latents)'}", "bold")
+    output.line(f"latents: {stored.name}, {_count(len(stored), 'row')} of {stored.size} dimensions")
+    return stored, lab
 
 
 def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | None, **options: Any) -> Dataset | None:

@@ -68,6 +68,14 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+Latents = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="A table of latents that `encode` or `latents adopt` wrote.",
+        show_default=False,
+    ),
+]
 Root = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Where data that was downloaded before lies.", show_default=False),

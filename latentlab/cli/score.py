@@ -21,6 +21,7 @@ class What(StrEnum):
     PATHS = "paths"
     PROBE = "probe"
     FACTORS = "factors"
+    USAGE = "usage"
 
 
 # What an option belongs to: with anything else it would be passed over in silence.
@@ -30,13 +31,14 @@ WITH = {
     "directions": (What.EDITS,),
     "samples": (What.MODEL,),
     "images": (What.MODEL, What.EDITS, What.PATHS),
+    "latents": (What.USAGE,),
 }
 # Training images that a probe learns from, for each test image.
 TRAINING = 2
 
 
 def score(
-    what: Annotated[What, typer.Argument(help="model, edits, paths, probe or factors.")] = What.MODEL,
+    what: Annotated[What, typer.Argument(help="model, edits, paths, probe, factors or usage.")] = What.MODEL,
     attr: Annotated[
         list[str] | None,
         typer.Option(
@@ -69,6 +71,7 @@ def score(
         ),
     ] = None,
     directions: option.Directions = None,
+    latents: option.Latents = None,
     model: option.Model = None,
     data: option.Data = None,
     root: option.Root = None,
@@ -89,13 +92,14 @@ def score(
     Model: reconstruction, PSNR, SSIM, KL, ELBO, IWAE, active and collapsed dimensions, mutual information and total
     correlation of --data, in nats. Edits: how far α has to go, what else changes, and how far it may go. Paths: length
     in pictures, evenness, distance from the data. Probe: what a linear probe and kNN read from latents with few labels,
-    beside pixels and PCA. Factors: MIG, DCI, SAP and FactorVAE of latents by the attributes of --data.
+    beside pixels and PCA. Factors: MIG, DCI, SAP and FactorVAE of latents by the attributes of --data. Usage:
+    which dimensions do something, how latents spread, and what goes together, of --latents, --data or the gallery.
     """
-    from latentlab.cli.input import open_with_directions, read_data, require
+    from latentlab.cli.input import open_stored, open_with_directions, read_data, require
     from latentlab.cli.option import Split
     from latentlab.cli.output import Output, check_folder
 
-    given = _given(attr=attr, success=success, directions=directions, samples=samples, images=images)
+    given = _given(attr=attr, success=success, directions=directions, samples=samples, images=images, latents=latents)
     for name in given:
         kinds = " or ".join(kind.value for kind in WITH[name])
         require(what in WITH[name], f"expected --{name} with {kinds}, got it with {what.value}; leave it out")
@@ -104,8 +108,17 @@ def score(
         require(split is not Split.TRAIN, "expected images to judge by, got --split train, which probes learn from")
         # Folders too have a test split, by the hash of each name.
         split = split or Split.TEST
+    require(not (data and latents), "expected --data or --latents, got both; leave one out")
     check_folder(out)
     output = Output(quiet, as_json, open_page)
+    if latents is not None:
+        from latentlab.lab.usage import score_usage
+
+        table_of, made_by = open_stored(output, latents, model, device)
+        with output.progress() as progress:
+            usage = score_usage(made_by, latents=table_of, seed=seed, progress=progress)
+        output.result(usage, out)
+        return
     names = (attr or []) if what is What.EDITS else []
     lab, stored = open_with_directions(output, model, device, directions, names, data)
     place: dict[str, Any] = {
@@ -124,6 +137,8 @@ def score(
             result = lab.score_probe(labelled, learned, attribute=attr[0] if attr else None, **options)
         elif what is What.FACTORS:
             result = lab.score_factors(labelled, attr, **options)
+        elif what is What.USAGE:
+            result = lab.score_usage(labelled, **options)
         elif what is What.PATHS:
             result = lab.score_paths(data=labelled, **options, **_given(pairs=images))
         else:

@@ -101,26 +101,98 @@ def score_collapse(
     for name, (values, shape) in given.items():
         if values is not None and (values.shape != shape or not np.isfinite(values).all()):
             raise DataError(f"expected finite {name} of shape {shape}, got shape {values.shape}")
-    variance = mean.var(axis=0)
-    wide = None if logvar is None else np.asarray(logvar, np.float64)
-    if kl is None and wide is not None:
-        kl = 0.5 * (mean**2 + np.exp(wide) - 1 - wide)
-    if kl is None:
-        share = None
+    sums = DimensionSums(mean.shape[1]).add(mean, logvar, kl)
+    return judge_dimensions(
+        mean.var(axis=0), sums, response=response, beta=beta, warmup_epochs=warmup_epochs, free_nats=free_nats
+    )
+
+
+class DimensionSums:
+    """What posteriors say of each latent dimension, summed over images, which need not be held together.
+
+    Args:
+        size: the latent dimensions d.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.count = 0
+        self._kl = np.zeros(size)
+        self._near = np.zeros(size)
+        self._variance = np.zeros(size)
+        # Without posteriors there is neither, and with another prior than N(0, 1) no KL may be known.
+        self._has_kl = self._has_variance = False
+
+    def add(self, mean: np.ndarray, logvar: np.ndarray | None, kl: np.ndarray | None = None) -> DimensionSums:
+        """Add images: posterior means and log-variances of shape (n, d); returns itself.
+
+        Args:
+            mean: of shape (n, d).
+            logvar: of shape (n, d), or None.
+            kl: from the prior, in nats, of shape (n, d); None takes that from N(0, 1), where there are log-variances.
+        """
+        wide = None if logvar is None else np.asarray(logvar, np.float64)
+        if kl is None and wide is not None:
+            kl = 0.5 * (np.asarray(mean, np.float64) ** 2 + np.exp(wide) - 1 - wide)
+        if kl is not None:
+            self._kl += kl.sum(axis=0)
+            self._near += (kl < COLLAPSE_NATS).sum(axis=0)
+            self._has_kl = True
+        if wide is not None:
+            self._variance += np.exp(wide).sum(axis=0)
+            self._has_variance = True
+        self.count += len(mean)
+        return self
+
+    @property
+    def kl_nats(self) -> np.ndarray | None:
+        """The mean KL of each dimension."""
+        return self._kl / self.count if self._has_kl else None
+
+    @property
+    def collapsed_share(self) -> np.ndarray | None:
+        """The share of images whose posterior is the prior, by dimension."""
+        return self._near / self.count if self._has_kl else None
+
+    @property
+    def posterior_variance(self) -> np.ndarray | None:
+        """The mean posterior variance of each dimension."""
+        return self._variance / self.count if self._has_variance else None
+
+
+def judge_dimensions(
+    variance: np.ndarray,
+    sums: DimensionSums,
+    *,
+    response: np.ndarray | None = None,
+    beta: float | None = None,
+    warmup_epochs: float | None = None,
+    free_nats: float | None = None,
+) -> Collapse:
+    """Tell what each latent dimension does, as `score_collapse`, of sums over any number of images.
+
+    Args:
+        variance: over images of the posterior mean, or the code, of shape (d,).
+        sums: of the same images.
+        response: see `score_collapse`, likewise the others.
+        beta: likewise.
+        warmup_epochs: likewise.
+        free_nats: likewise.
+    """
+    kl, share = sums.kl_nats, sums.collapsed_share
+    if share is None:
         constant = np.sqrt(variance) <= DEAD_RATIO * np.sqrt(variance.max())
         collapsed = np.zeros(len(variance), bool)
     else:
-        share = (kl < COLLAPSE_NATS).mean(axis=0)
         constant, collapsed = variance <= ACTIVE_VARIANCE, share >= COLLAPSE_SHARE
     ignored = np.zeros(len(variance), bool) if response is None else response <= IGNORED_RATIO * response.max()
     states = tuple(_state(*one) for one in zip(collapsed, constant, ignored, strict=True))
-    rate = None if kl is None else float(kl.sum(axis=1).mean())
+    rate = None if kl is None else float(kl.sum())
     return Collapse(
         states=states,
-        kl_nats=None if kl is None else kl.mean(axis=0),
+        kl_nats=kl,
         collapsed_share=share,
         mean_variance=variance,
-        posterior_variance=None if wide is None else np.exp(wide).mean(axis=0),
+        posterior_variance=sums.posterior_variance,
         response=response,
         advice=tuple(advise(states, rate, beta=beta, warmup_epochs=warmup_epochs, free_nats=free_nats)),
     )

@@ -302,12 +302,14 @@ class Lab:
     reconstruct = verbs.reconstruct
     traverse = verbs.traverse
     map = verbs.map
+    neighbours = verbs.neighbours
     compare = verbs.compare
     report = verbs.report
     anomalies = verbs.anomalies
     denoise = verbs.denoise
     score_probe = verbs.score_probe
     score_factors = verbs.score_factors
+    score_usage = verbs.score_usage
 
     def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
         from latentlab.directions.estimate import estimate_directions

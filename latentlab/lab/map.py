@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentlab.errors import UsageError
 from latentlab.lab.embedding import embedded
 from latentlab.lab.live import OMITTED, PageDecoder, page_decoder
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
+    from latentlab.latents.store import StoredLatents
     from latentlab.latents.table import Latents
     from latentlab.report.page import Section
 
@@ -36,19 +39,38 @@ SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
+class Whole:
+    """All latents of a table, of which a map shows some.
+
+    Args:
+        coords: of all, of shape (n, 2).
+        fitted: the rows that the map was fitted on.
+        shown: the rows that are shown, ascending.
+        pictured: which of the shown points have a picture, ascending.
+    """
+
+    coords: np.ndarray
+    fitted: np.ndarray
+    shown: np.ndarray
+    pictured: np.ndarray
+
+
+@dataclass(frozen=True)
 class Map:
     """Latents on a map.
 
     Args:
         projection: where each point lies.
         table: the latents with what is known of each.
-        images: a picture of each point, of shape (n, c, h, w): real where the data were given, decoded otherwise.
+        images: a picture of each point, of shape (n, c, h, w): real where the data were given, decoded otherwise; of
+            a table on disk those of `whole.pictured`, or (0, …) without a model.
         manifold: what each place of a 2-D latent space decodes to, of shape (r, r, c, h, w), or None.
         colours: by name, the first is shown first.
         scores: how well the map keeps the latent space.
         notes: what the reader should know.
         inverse: how a page that decodes finds the latent of a place; None for a page that is not to carry latents.
         live: the decoder that its page carries, or None.
+        whole: of a table on disk, what all of its rows became; None for a gallery or data.
     """
 
     origin: Origin
@@ -61,6 +83,7 @@ class Map:
     notes: list[str] = field(default_factory=list)
     inverse: Inverse | None = None
     live: Mapping[str, Any] | None = None
+    whole: Whole | None = None
 
     save = save
     __repr__ = one_line
@@ -83,16 +106,23 @@ class Map:
         return f"{kinds[self.projection.method]} of {self.origin.model}"
 
     def strip(self) -> np.ndarray:
-        """A few points from left to right."""
-        order = np.argsort(self.projection.coords[:, 0], kind="stable")
+        """A few points from left to right; none where there are no pictures."""
+        if not len(self.images):
+            return self.images
+        coords = self.projection.coords if self.whole is None else self.projection.coords[self.whole.pictured]
+        order = np.argsort(coords[:, 0], kind="stable")
         return self.images[order[np.linspace(0, len(order) - 1, min(12, len(order))).astype(int)]]
 
     def pictures(self) -> dict[str, bytes]:
-        """The manifold, where there is one."""
-        if self.manifold is None:
-            return {}
-        flat = self.manifold.reshape(-1, *self.manifold.shape[2:])
-        return {"manifold.png": png_bytes(grid(flat, columns=self.manifold.shape[1], padding=0, scale=2))}
+        """The manifold, where there is one; of a table on disk the places of all rows, and which rows were fitted."""
+        files = {}
+        if self.manifold is not None:
+            flat = self.manifold.reshape(-1, *self.manifold.shape[2:])
+            files["manifold.png"] = png_bytes(grid(flat, columns=self.manifold.shape[1], padding=0, scale=2))
+        if self.whole is not None:
+            files["coords.npy"] = _npy(self.whole.coords)
+            files["fitted.npy"] = _npy(self.whole.fitted)
+        return files
 
     def figure(self, colour: str | None = None) -> Figure:
         """The map as a plotly figure, to go on from in a notebook; see `lab.figure`."""
@@ -110,7 +140,8 @@ class Map:
         if self.projection.method == "latent" and self.table.logvar is not None:
             for row in _spread(self.table.mean, ELLIPSES):
                 center, axes = ellipse(self.table.mean[row], self.table.logvar[row])
-                ellipses.append(Ellipse(center, axes, f"@{row}"))
+                number = row if self.whole is None else self.whole.shown[row]
+                ellipses.append(Ellipse(center, axes, f"@{number}"))
         sections = [
             map_section(
                 self.projection.coords,
@@ -126,6 +157,7 @@ class Map:
                 inverse=self.inverse,
                 split="" if "split" in self.colours else self.table.split,
                 seed=self.origin.seed or 0,
+                pictured=None if self.whole is None else self.whole.pictured,
             )
         ]
         if self.manifold is not None:
@@ -140,6 +172,7 @@ def map_latents(
     method: str | None = None,
     colour: str | None = None,
     data: Dataset | None = None,
+    latents: StoredLatents | None = None,
     live: bool | PageDecoder = True,
     seed: int = 0,
     progress: Progress = silent,
@@ -151,6 +184,7 @@ def map_latents(
         method: a name in PROJECTIONS; None takes the latent itself where it is 2-D, else UMAP.
         colour: the label or attribute to colour by at first; the page offers all.
         data: images to map instead of the gallery.
+        latents: a table on disk to map instead of the gallery; see `lab.table_map`.
         live: whether the page carries the model's decoder, which draws what lies between points; one that was made
             already is taken as it is.
         seed: of UMAP and of the scored subsample.
@@ -159,10 +193,16 @@ def map_latents(
     Raises:
         LatentlabError: for an unknown method or colour, or too few images.
     """
+    if latents is not None:
+        from latentlab.lab.table_map import map_table
+
+        if data is not None:
+            raise UsageError("expected data or latents to map, got both; leave one out")
+        return map_table(latents, lab, method=method, colour=colour, live=live, seed=seed, progress=progress)
     discrete, lab = not lab.latent.continuous, embedded(lab)
     method = method or ("latent" if lab.latent.size == 2 else "umap")
     table = lab.known() if data is None else lab.encode_data(data, progress)
-    colours = _colours(table, colour, list(lab.directions))
+    colours = colours_of(table, colour, list(lab.directions))
     progress("laying out the map", 0, 2)
     projection = project(table.mean, method, seed)
     progress("laying out the map", 1, 2)
@@ -185,8 +225,7 @@ def map_latents(
     if method == "latent":
         if table.logvar is not None:
             notes.append("the outlines are the posteriors of some images, two standard deviations wide; @12 is row 12")
-        places = manifold_latents(SIDE, tail=TAIL)
-        manifold = lab.decode(places.reshape(-1, 2)).reshape(SIDE, SIDE, *lab.image.shape)
+        manifold = manifold_of(lab)
     return Map(
         origin=lab.origin("map", seed, method=method, colour=colour, data=None if data is None else data.source),
         projection=projection,
@@ -201,7 +240,13 @@ def map_latents(
     )
 
 
-def _colours(table: Latents, first: str | None, known: list[str]) -> dict[str, np.ndarray]:
+def manifold_of(lab: Lab) -> np.ndarray:
+    """What each place of a 2-D latent space decodes to, of shape (r, r, c, h, w)."""
+    places = manifold_latents(SIDE, tail=TAIL)
+    return lab.decode(places.reshape(-1, 2)).reshape(SIDE, SIDE, *lab.image.shape)
+
+
+def colours_of(table: Latents, first: str | None, known: list[str]) -> dict[str, np.ndarray]:
     """Everything that points can be coloured by: labels as words, attributes, splits, scores of attributes, the loss.
 
     Attributes come in the order in which the model knows them: a gallery keeps none.
@@ -253,3 +298,9 @@ def _spread(points: np.ndarray, count: int) -> list[int]:
         nearest = np.minimum(nearest, np.linalg.norm(points[central] - points[chosen[-1]], axis=1))
         chosen.append(int(central[nearest.argmax()]))
     return chosen
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()

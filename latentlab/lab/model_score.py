@@ -209,7 +209,7 @@ def score_model(
                 f"for {weighed.doubtful:.0%} of the images a single sample outweighs all others: their bound is "
                 "looser, and its error larger, than it says; take more with --samples"
             )
-        if table.logvar is None or not _is_normal(lab):
+        if table.logvar is None or not has_normal_posterior(lab):
             notes.append(
                 "mutual information and total correlation are of models whose posterior is one normal distribution an "
                 f"image, as the family 'vae' has it; {lab.name} has another"
@@ -217,7 +217,7 @@ def score_model(
         elif len(table) > 1:
             try:
                 information = score_information(
-                    table.mean, table.logvar, log_prior=_log_prior(lab), seed=seed, progress=progress
+                    table.mean, table.logvar, log_prior=log_prior(lab), seed=seed, progress=progress
                 )
                 scores |= _information_scores(information)
                 notes += information.doubts()
@@ -279,7 +279,7 @@ def _quality(lab: Lab, pixels: np.ndarray, latents: np.ndarray, progress: Progre
     )
 
 
-def _is_normal(lab: Lab) -> bool:
+def has_normal_posterior(lab: Lab) -> bool:
     """Whether the posterior of an image is one normal distribution with a diagonal covariance."""
     import torch
 
@@ -291,7 +291,7 @@ def _is_normal(lab: Lab) -> bool:
     return isinstance(posterior, DiagonalNormal)
 
 
-def _log_prior(lab: Lab) -> Callable[[np.ndarray], np.ndarray] | None:
+def log_prior(lab: Lab) -> Callable[[np.ndarray], np.ndarray] | None:
     """log p(z) of latents (n, d), in nats; None where it is N(0, 1), which is known in closed form."""
     if has_standard_prior(lab):
         return None

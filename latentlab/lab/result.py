@@ -156,14 +156,14 @@ def one_line(result: Result) -> str:
 def html_strip(result: Result) -> str:
     """The result as a notebook shows it: its title, a strip and the scores."""
     images = result.strip()[:SHOWN]
-    picture = data_uri(png_bytes(grid(enlarge(images, side=72), columns=len(images))), "image/png")
+    title, picture = html.escape(result.title), ""
+    # Latents whose model nobody knows have none.
+    if len(images):
+        source = data_uri(png_bytes(grid(enlarge(images, side=72), columns=len(images))), "image/png")
+        picture = f'<br><img src="{source}" alt="{title}" style="max-width:100%">'
     lines = [f"{html.escape(str(key))}: {html.escape(show(value))}" for key, value in plain(result.scores).items()]
     notes = "".join(f"<div><em>{html.escape(note)}</em></div>" for note in result.notes)
-    title = html.escape(result.title)
-    return (
-        f'<div><strong>{title}</strong><br><img src="{picture}" alt="{title}" style="max-width:100%">'
-        f"<div>{' · '.join(lines)}</div>{notes}</div>"
-    )
+    return f"<div><strong>{title}</strong>{picture}<div>{' · '.join(lines)}</div>{notes}</div>"
 
 
 def show(value: Any) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from latentlab.lab.model_score import ModelScore
     from latentlab.lab.morph import Morph
     from latentlab.lab.morph_comparison import MorphComparison
+    from latentlab.lab.neighbours import Neighbours
     from latentlab.lab.path_score import PathScore
     from latentlab.lab.probe import ProbeScore
     from latentlab.lab.reconstruction import Reconstruction
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from latentlab.lab.sample import Samples
     from latentlab.lab.score import EditScore
     from latentlab.lab.traversal import Traversal
+    from latentlab.lab.usage import UsageScore
 
 Alpha = float | Sequence[float]
 
@@ -133,6 +135,13 @@ def map(lab: Lab, **options: Any) -> Map:
     return map_latents(lab, **options)
 
 
+def neighbours(lab: Lab, *ends: str, **options: Any) -> Neighbours:
+    """The latents nearest to images, rows or means; see `lab.neighbours`."""
+    from latentlab.lab.neighbours import find_neighbours
+
+    return find_neighbours(lab, ends, **options)
+
+
 def report(lab: Lab, data: Dataset | None = None, **options: Any) -> Report:
     """One page with all of it; see `lab.report`."""
     from latentlab.lab.report import report
@@ -168,6 +177,13 @@ def score_factors(
     from latentlab.lab.factor_score import score_factors
 
     return score_factors(lab, data, names, **options)
+
+
+def score_usage(lab: Lab, data: Dataset | None = None, **options: Any) -> UsageScore:
+    """Which latent dimensions do something, and how latents spread; see `lab.usage`."""
+    from latentlab.lab.usage import score_usage
+
+    return score_usage(lab, data, **options)
 
 
 def denoise(lab: Lab, images: Any = None, **options: Any) -> Denoised:

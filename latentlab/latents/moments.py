@@ -195,10 +195,10 @@ class Moments:
         """
         if self.count < 2:
             raise DataError(f"expected at least 2 latents for a covariance, got {self.count}")
-        return self._shrunk(self._raw())
+        return self._shrunk(self.raw_covariance())
 
-    def _raw(self) -> np.ndarray:
-        """The covariance as the sums have it, of shape (d, d); beyond 1024 dimensions the variances, (d,)."""
+    def raw_covariance(self) -> np.ndarray:
+        """The covariance as the sums have it, not shrunk: (d, d), or beyond 1024 dimensions the variances, (d,)."""
         total = self._cross[0, : self.size] / self.count
         if self._square.ndim == 1:
             return self._square / self.count - total**2
@@ -230,7 +230,7 @@ class Moments:
         """
         moments, _ = self._label_products(columns)
         explained = effects.T @ (moments / self.count) @ effects
-        return self._shrunk(self._raw() - (explained if self._square.ndim == 2 else np.diagonal(explained)))
+        return self._shrunk(self.raw_covariance() - (explained if self._square.ndim == 2 else np.diagonal(explained)))
 
     def mean(self) -> np.ndarray:
         """The mean latent, float64 of shape (d,)."""

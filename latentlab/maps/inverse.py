@@ -79,7 +79,7 @@ def neighbour_mean(
 
     k = min(neighbours, len(points))
     far, near = KDTree(points).query(np.asarray(places, np.float64), k=range(1, k + 1))
-    return _weighted(far, values[near])
+    return weighted_mean(far, values[near])
 
 
 def recovered_variance(inverse: Inverse, coords: np.ndarray, limit: int = LIMIT, seed: int = 0) -> float:
@@ -110,13 +110,13 @@ def recovered_variance(inverse: Inverse, coords: np.ndarray, limit: int = LIMIT,
         # Of several points in one place any may come first: the one looked at is found by its number.
         own = near == rows[:, None]
         own[~own.any(axis=1), -1] = True
-        found = _weighted(far[~own].reshape(-1, k), latents[near[~own].reshape(-1, k)])
+        found = weighted_mean(far[~own].reshape(-1, k), latents[near[~own].reshape(-1, k)])
     missed = ((latents[rows] - found) ** 2).sum()
     spread = ((latents[rows] - latents.mean(axis=0)) ** 2).sum()
     return float(1 - missed / spread) if spread > 0 else 1.0
 
 
-def _weighted(far: np.ndarray, values: np.ndarray) -> np.ndarray:
+def weighted_mean(far: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Means of values of shape (m, k, v) by 1/far², or of those at distance 0 where there are such."""
     weights = np.where((far == 0).any(axis=1, keepdims=True), far == 0, 1 / np.maximum(far, 1e-150) ** 2)
     weights = weights / weights.sum(axis=1, keepdims=True)

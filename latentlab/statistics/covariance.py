@@ -76,12 +76,24 @@ class Covariance:
             out[self.alive] = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, wanted))
         return out
 
-    def distance(self, z: np.ndarray) -> np.ndarray:
-        """The Mahalanobis distance √((z − c)ᵀ Σ⁻¹ (z − c)) of latents of shape (n, d), of shape (n,)."""
+    def whiten(self, z: np.ndarray) -> np.ndarray:
+        """L⁻¹(z − c) of latents of shape (n, d), with Σ = LLᵀ over the k dimensions that are alive.
+
+        Euclidean distances between what comes out are Mahalanobis distances between what went in.
+
+        Returns:
+            float64 of shape (n, k).
+        """
         away = (np.asarray(z, np.float64) - self.center)[:, self.alive]
         if self._factor.ndim == 1:
-            return np.linalg.norm(away / self._factor, axis=1)
-        return np.linalg.norm(np.linalg.solve(self._factor, away.T), axis=0)
+            return away / self._factor
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(self._factor, away.T, lower=True, check_finite=False).T
+
+    def distance(self, z: np.ndarray) -> np.ndarray:
+        """The Mahalanobis distance √((z − c)ᵀ Σ⁻¹ (z − c)) of latents of shape (n, d), of shape (n,)."""
+        return np.linalg.norm(self.whiten(z), axis=1)
 
     def deviation(self, vector: np.ndarray) -> float:
         """The standard deviation of the latents along a vector of shape (d,)."""

@@ -27,7 +27,27 @@ def principal_axes(z: np.ndarray, most: int | None = None) -> tuple[np.ndarray, 
     # All axes of a wide latent are d² numbers, of which few mean anything.
     _, values, axes = np.linalg.svd(reduced, full_matrices=most is None)
     values, axes = values[:most], axes[:most]
-    axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]
     deviations = np.zeros(len(axes))
     deviations[: len(values)] = values / np.sqrt(len(z))
-    return axes, deviations
+    return _signed(axes), deviations
+
+
+def covariance_axes(matrix: np.ndarray, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The same directions of points whose covariance alone is known.
+
+    Args:
+        matrix: symmetric, of shape (d, d).
+        most: how many are wanted; None for all d.
+
+    Returns:
+        As `principal_axes`: of shape (k, d), k = min(most, d), and the standard deviation along each.
+    """
+    values, vectors = np.linalg.eigh(np.asarray(matrix, np.float64))
+    # Greatest first; rounding may leave the least below 0.
+    values, axes = np.maximum(values[::-1], 0.0)[:most], vectors.T[::-1][:most]
+    return _signed(axes), np.sqrt(values)
+
+
+def _signed(axes: np.ndarray) -> np.ndarray:
+    """The same axes with the largest loading of each positive."""
+    return axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1.0, 1.0)[:, None]

@@ -28,8 +28,9 @@ OPTIONS = {
     "sample": RESULT | {"--count", "--temperature", "--from", "--to"},
     "reconstruct": RESULT | IMAGES | {"--count", "--worst"},
     "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
-    "map": RESULT | IMAGES | {"--method", "--colour", "--color", "--count", "--live", "--no-live"},
-    "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count"},
+    "neighbours": RESULT | IMAGES | {"--count", "--metric", "--latents"},
+    "map": RESULT | IMAGES | {"--latents", "--method", "--colour", "--color", "--count", "--live", "--no-live"},
+    "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count", "--latents"},
     "anomalies": RESULT
     | IMAGES
     | {"--by", "--false-alarms", "--clean", "--anomalous", "--samples", "--count", "--show"},
@@ -92,6 +93,11 @@ def test_help_of_a_command(latentlab, command):
         (["arithmetic", "7", "--alpha", "much"], "got 'much'"),
         (["sample", "--to", "a", "--out", "b"], "--to"),
         (["reconstruct", "a.png", "--data", "digits"], "both"),
+        (["neighbours"], "IMAGE"),
+        (["neighbours", "@3", "--metric", "cosine"], "'euclidean', 'mahalanobis'"),
+        (["neighbours", "@3", "--data", "digits", "--latents", "t"], "both"),
+        (["neighbours", "@3", "--count", "0"], "--count"),
+        (["map", "--data", "digits", "--latents", "t"], "both"),
     ],
 )
 def test_wrong_usage_is_one_line_and_2(latentlab, here, words, said):

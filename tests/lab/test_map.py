@@ -10,7 +10,7 @@ import pytest
 import latentlab as ll
 from latentlab.lab.lab import Lab
 from latentlab.lab.live import PageDecoder
-from latentlab.lab.map import _colours, split_names
+from latentlab.lab.map import colours_of, split_names
 from latentlab.latents.table import Latents
 
 
@@ -33,20 +33,20 @@ def test_colours_are_labels_attributes_splits_scores_and_the_loss() -> None:
         attributes={"tilt": np.array([0.1, 0.2, 0.3, np.nan]), "hat": np.array([1, 0, np.nan, 1])},
         loss=np.arange(4.0),
     )
-    colours = _colours(known, None, ["hat"])
+    colours = colours_of(known, None, ["hat"])
     assert list(colours) == ["label", "hat", "split", "tilt", "loss_nats"]
     assert colours["label"].tolist() == ["a", "b", "unknown", "a"]
     assert colours["split"].tolist() == ["train", "train", "test", "test"]
     np.testing.assert_array_equal(colours["hat"], np.array([1, 0, np.nan, 1], np.float32))
-    assert next(iter(_colours(known, "tilt", []))) == "tilt"
-    first = _colours(known, "b", [])
+    assert next(iter(colours_of(known, "tilt", []))) == "tilt"
+    first = colours_of(known, "b", [])
     assert next(iter(first)) == "b" and first["b"].tolist()[:2] == ["not b", "b"]
 
 
 def test_an_attribute_keeps_its_name_from_the_loss_and_nothing_known_is_one_colour() -> None:
-    taken = _colours(table(attributes={"loss_nats": np.array([0.0, 1, 1, 0])}, loss=np.arange(4.0)), None, [])
+    taken = colours_of(table(attributes={"loss_nats": np.array([0.0, 1, 1, 0])}, loss=np.arange(4.0)), None, [])
     assert taken["loss_nats"].max() == 1
-    assert _colours(table(), None, [])["all"].tolist() == ["image"] * 4
+    assert colours_of(table(), None, [])["all"].tolist() == ["image"] * 4
 
 
 def test_splits_of_a_table_of_all_are_read_from_the_ids() -> None:

@@ -132,12 +132,12 @@ def test_training_draws_a_chart_a_quantity_with_a_line_a_split() -> None:
 
 def test_likelihood_draws_the_largest_dimension_first() -> None:
     html = SECTIONS["likelihood"](TEST).html
-    shown = re.findall(r"<title>(z\d): ([^<]*)</title>", html)
+    shown = re.findall(r"<title>(dim \d): ([^<]*)</title>", html)
     assert shown == [
-        ("z2", "20"),
-        ("z3", "5"),
-        ("z1", "0.25"),
-        ("z4", "0"),
+        ("dim 1", "20"),
+        ("dim 2", "5"),
+        ("dim 0", "0.25"),
+        ("dim 3", "0"),
     ]
     assert "90.5 nats" in html and "99% of the images lose at most" in html and "1 posterior sample an image" in html
     bare = SECTIONS["likelihood"]({"source": "a", "split": "test", "images": 3, "reconstruction_nats": 2.0})

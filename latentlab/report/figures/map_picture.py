@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,10 @@ class Pictures:
         slots = np.full(count, len(self.points))
         slots[self.points] = np.arange(len(self.points))
         return slots
+
+    def of(self, points: np.ndarray) -> Pictures:
+        """The same pictures, where points were counted among `points`."""
+        return replace(self, points=points[self.points])
 
 
 def build_pictures(thumbnails: np.ndarray, coords: np.ndarray) -> Pictures:

@@ -10,7 +10,9 @@ from latentlab.report.figures.score import titled
 from latentlab.report.template import fill
 
 # Said within the sentence of another score.
-WITHIN = ("label_hit_latent", "label_share", "neighbours")
+WITHIN = ("label_hit_latent", "label_share", "neighbours", "latents", "fitted")
+# The same score of the points that a map was fitted on, and of those that were placed among them: likewise.
+APART = ("fitted_", "placed_")
 SHARES = ("trustworthiness", "knn_recall", "label_hit", "distance_spearman", "recovered")
 
 
@@ -25,9 +27,15 @@ def map_quality_figure(
         faithful: whether the map is the latent space itself.
         plane: whether it is a plane through the latent space.
     """
-    names = [name for name in quality if name not in WITHIN and name != "images"] + ["images"] * ("images" in quality)
+    left = {name for name in quality if name in WITHIN or name.startswith(APART) or name == "images"}
+    names = [name for name in quality if name not in left] + ["images"] * ("images" in quality)
     shown = [
-        (_title(name), _figure(name, quality[name]), _words(name, quality, count, faithful, plane)) for name in names
+        (
+            _title(name),
+            _figure(name, quality[name]),
+            _words(name, quality, count, faithful, plane) + _apart(name, quality),
+        )
+        for name in names
     ]
     return fill("map/quality.html.jinja", scores=shown) if shown else Markup()
 
@@ -47,6 +55,14 @@ def _figure(name: str, value: float | str) -> str:
     if isinstance(value, float) and name in SHARES:
         return f"{value:.3f}".replace("-", "\N{MINUS SIGN}")
     return titled(name, value)[1]
+
+
+def _apart(name: str, quality: Mapping[str, float | str]) -> str:
+    """What placing points among those that were fitted costs."""
+    fitted, placed = (quality.get(f"{kind}{name}") for kind in APART)
+    if fitted is None or placed is None:
+        return ""
+    return f" Points that were fitted: {_figure(name, fitted)}; placed among them: {_figure(name, placed)}."
 
 
 def _words(name: str, quality: Mapping[str, float | str], count: int, faithful: bool, plane: bool) -> str:

@@ -74,6 +74,7 @@ def scatter_map(
     inverse: Inverse | None = None,
     split: str = "",
     seed: int = 0,
+    pictured: np.ndarray | None = None,
 ) -> ScatterMap:
     """Draw points that show their pictures.
 
@@ -90,21 +91,27 @@ def scatter_map(
             3 MB evenly spaced points carry theirs.
         split: the split that all points come from, for what readers take away; "" where `colours` says it.
         seed: of the sample.
+        pictured: the points that thumbnails are of, ascending, where not all points have one; None for all.
 
     Raises:
         DataError: when the arrays are not of one length, a coordinate is not finite, or there are no points.
     """
     coords = np.asarray(coords, dtype=np.float32)
     thumbnails, names = np.asarray(thumbnails), [str(name) for name in ids]
-    _check(coords, thumbnails, names, colours, inverse)
+    if pictured is None:
+        pictured = np.arange(len(thumbnails))
+        _check(coords, thumbnails, names, colours, inverse)
+    else:
+        _check(coords, thumbnails[:0], names, colours, inverse)
     layers = build_layers(colours)
     rows, groups = np.arange(len(coords)), ""
     if len(coords) > MOST_POINTS:
         rows, groups = _sample(layers, len(coords), seed)
         coords, layers, names = coords[rows], [layer.take(rows) for layer in layers], [names[row] for row in rows]
-        thumbnails = thumbnails[rows] if len(thumbnails) else thumbnails
+        drawn = np.isin(pictured, rows)
+        thumbnails, pictured = thumbnails[drawn], np.searchsorted(rows, pictured[drawn])
     count = len(coords)
-    pictures = build_pictures(thumbnails, coords)
+    pictures = build_pictures(thumbnails, coords[pictured]).of(pictured)
     slots = pictures.slots(count)
     back = None if inverse is None else _way_back(inverse, rows)
     data = {

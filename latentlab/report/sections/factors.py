@@ -40,7 +40,7 @@ def factors_section(found: Disentanglement, notes: Sequence[str] = ()) -> Sectio
     caption = f"over {found.images:,} images; null: factors shuffled among the images; ceiling: the factors as the code"
     information = found.information_nats
     order = np.argsort(-information.max(axis=1), kind="stable")[:MOST_DIMENSIONS]
-    known = [[f"z{j + 1}", *(float(value) for value in np.round(information[j], 2))] for j in order]
+    known = [[f"dim {j}", *(float(value) for value in np.round(information[j], 2))] for j in order]
     # The plug-in estimate of independent columns of so many levels.
     bias = (BINS - 1) ** 2 / (2 * found.images)
     left_out = "" if len(order) == len(information) else f"; the {len(order)} that know most, of {len(information)}"

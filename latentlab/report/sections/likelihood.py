@@ -37,7 +37,7 @@ def likelihood_section(test: Mapping[str, Any], warnings: Sequence[str] = ()) ->
     html = [notes(warnings, warning=True), scores(shown)]
     dimensions = test.get("kl_dimensions_nats") or []
     if dimensions:
-        paid = {f"z{number}": max(float(value), 0.0) for number, value in enumerate(dimensions, start=1)}
+        paid = {f"dim {number}": max(float(value), 0.0) for number, value in enumerate(dimensions)}
         shown_first = sorted(paid, key=lambda name: -paid[name])[:MOST_BARS]
         under = f"{len(paid)} dimensions, largest first"
         if len(shown_first) < len(paid):

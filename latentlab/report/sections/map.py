@@ -30,6 +30,7 @@ def map_section(
     inverse: Inverse | None = None,
     split: str = "",
     seed: int = 0,
+    pictured: np.ndarray | None = None,
 ) -> Section:
     """Show points to move over, to colour, to search, to pin and to gather.
 
@@ -47,8 +48,9 @@ def map_section(
         inverse: see `scatter_map`; None for a page that is not to decode between points.
         split: see `scatter_map`.
         seed: of the sample that is drawn of too many points.
+        pictured: see `scatter_map`.
     """
-    figure = scatter_map(coords, title, axes, colours, thumbnails, ids, ellipses, inverse, split, seed)
+    figure = scatter_map(coords, title, axes, colours, thumbnails, ids, ellipses, inverse, split, seed, pictured)
     said = [*([] if faithful else [CAUTION]), *notes, *_left_out(figure, len(coords), len(thumbnails), inverse, seed)]
     plane = inverse is not None and inverse.kind == "plane"
     html = [figure.html, map_quality_figure(quality or {}, len(coords), faithful, plane), note_list(said)]

@@ -49,7 +49,7 @@ def _states(found: Collapse, information: Information | None) -> list[Markup]:
     known = {name: values for name, values in columns.items() if values is not None}
     order = np.argsort(-(found.mean_variance if found.kl_nats is None else found.kl_nats), kind="stable")
     rows = [
-        [f"z{j + 1}", *(_cell(name, float(values[j])) for name, values in known.items()), found.states[j]]
+        [f"dim {j}", *(_cell(name, float(values[j])) for name, values in known.items()), found.states[j]]
         for j in order[:MOST_DIMENSIONS]
     ]
     left_out = f", the first {MOST_DIMENSIONS} of {len(order)}" if len(order) > MOST_DIMENSIONS else ""

@@ -81,7 +81,8 @@
         const button = element("button", "", { type: "button", ...words });
         const canvas = document.createElement("canvas");
         canvas.dataset.waits = point;
-        button.append(canvas);
+        // Stands there where the point has no picture.
+        button.append(canvas, element("span", data.ids[point]));
         button.addEventListener("click", () => tell.pin(point));
         button.addEventListener("pointerenter", () => tell.look(point));
         button.addEventListener("focus", () => tell.look(point));
