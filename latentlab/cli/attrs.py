@@ -11,6 +11,7 @@ import typer
 from latentlab.cli import option
 
 if TYPE_CHECKING:
+    from latentlab.cli.output import Output
     from latentlab.directions.direction import Direction
     from latentlab.evaluation.edits import AttributeEdit
     from latentlab.lab.attribute import Attributes
@@ -48,6 +49,7 @@ def attrs(
         ),
     ] = None,
     model: option.Model = None,
+    latents: option.Latents = None,
     data: option.Data = None,
     root: option.Root = None,
     split: option.SplitOf = None,
@@ -68,11 +70,11 @@ def attrs(
 
     v = mean(z with) − mean(z without), or another --method. How far to trust each is measured on held-out images: how
     well it is read, how far an edit has to go, and what else it changes. Without --data, the directions that the model
-    carries are shown.
+    carries are shown. Of --latents, they come from sums that encoding kept, whatever the number of rows.
     """
-    from latentlab.cli.input import open_lab, read_data, require
-    from latentlab.cli.output import Output, check_folder, shown
-    from latentlab.directions.exchange import check_suffix, export_directions
+    from latentlab.cli.input import open_lab, open_stored, read_data, require
+    from latentlab.cli.output import Output, check_folder
+    from latentlab.directions.exchange import check_suffix
     from latentlab.latents.name import match_name
     from latentlab.runs.bundled import BUNDLED, bundled_names
 
@@ -84,6 +86,20 @@ def attrs(
         check_suffix(export)
     check_folder(out)
     output = Output(quiet, as_json, open_page)
+    if latents is not None:
+        from latentlab.lab.table_attribute import table_attributes
+
+        require(
+            data is None and not compare, "expected --latents without --data and --compare, got both; leave one out"
+        )
+        stored, made_by = open_stored(output, latents, model, device)
+        with output.progress() as progress:
+            result = table_attributes(
+                stored, made_by, attr, method=(method or Method.MEAN).value, seed=seed, progress=progress
+            )
+        _export(output, export, result)
+        output.result(result, out, table=(COLUMNS, rows(result)))
+        return
     # The data may have names that no bundled model knows; those that one does say which model is meant.
     named = [name for name in attr or [] if not data or any(match_name(name, bundled_names(one)) for one in BUNDLED)]
     lab = open_lab(output, model, device, named, data)
@@ -100,12 +116,25 @@ def attrs(
         return
     with output.progress() as progress:
         result = lab.attrs(labelled, attr, method=(method or Method.MEAN).value, seed=seed, progress=progress)
-    if export is not None:
-        written = export_directions(
-            export, result.directions, checkpoint=lab.checkpoint, data=result.data, covariance=result.covariance
-        )
-        output.note(f"exported to {', '.join(shown(path) for path in written)}")
+    _export(output, export, result)
     output.result(result, out, table=(COLUMNS, rows(result)))
+
+
+def _export(output: Output, export: Path | None, result: Attributes) -> None:
+    """Write the directions for other programs, where that was asked for."""
+    from latentlab.cli.output import shown
+    from latentlab.directions.exchange import export_directions
+
+    if export is None:
+        return
+    written = export_directions(
+        export,
+        result.directions,
+        checkpoint=result.origin.checkpoint,
+        data=result.data,
+        covariance=result.covariance,
+    )
+    output.note(f"exported to {', '.join(shown(path) for path in written)}")
 
 
 COLUMNS = [

@@ -92,7 +92,7 @@ def estimate_directions(
     left_out: dict[str, str] = {}
     for name in asked:
         try:
-            lack = _lack(name, truths[name])
+            lack = lack_of(name, truths[name])
             if lack:
                 raise DataError(lack)
             directions.append(_direction(name, latents, truths, judge, method, seed, order))
@@ -130,9 +130,9 @@ def _direction(
     # Classes exclude each other: held fixed, one would be nothing but the absence of the rest.
     held = [other for other in latents.attributes if other != name]
     others = np.stack([truths[other] for other in held], axis=1) if held else np.zeros((len(truth), 0))
-    estimate = _estimator(name, held, method, z, positive, others[parts[0]])
+    estimate = resampled(name, held, method, z, positive, others[parts[0]])
     vector = estimate(np.arange(len(z)))
-    probe = None if few else _probe(latents.mean[parts[1]], truth[parts[1]], others[parts[1]])
+    probe = None if few else balanced_probe(latents.mean[parts[1]], truth[parts[1]], others[parts[1]])
     judged = None if probe is None else _judging(name, latents.take(parts[2]) if judge is None else judge)
     found = Direction(
         name=name,
@@ -142,11 +142,26 @@ def _direction(
         negatives=int((~positive).sum()),
         mean_with=z[positive].mean(axis=0, dtype=np.float64).astype(np.float32),
         mean_without=z[~positive].mean(axis=0, dtype=np.float64).astype(np.float32),
-        readout=None if probe is None else probe.weight,
-        intercept=0.0 if probe is None else probe.intercept,
         angle_degrees=direction_angle(estimate, len(z), seed=seed),
     )
-    if probe is None or judged is None:
+    return judge_direction(found, probe, judged, seed)
+
+
+def judge_direction(
+    found: Direction, probe: Probe | None, judged: tuple[np.ndarray, np.ndarray] | None, seed: int
+) -> Direction:
+    """The same direction with its readout, and with what images that neither has seen say of both.
+
+    Args:
+        found: the direction.
+        probe: its readout; None where too few images could be held out.
+        judged: latents (n, d) and whether each has the attribute (n,); None where there are too few of a kind.
+        seed: of the interval and of the shuffles.
+    """
+    if probe is None:
+        return found
+    found = replace(found, readout=probe.weight, intercept=probe.intercept)
+    if judged is None:
         return found
     unseen, kind = judged
     logits = probe.logits(unseen)
@@ -156,14 +171,23 @@ def _direction(
         auc_interval=auc_interval(logits, kind, seed=seed),
         probe_images=len(kind),
         accuracy=float(((logits[kind] > 0).mean() + (logits[~kind] <= 0).mean()) / 2),
-        p_value=permutation_p_value(unseen.astype(np.float64) @ vector, kind, seed=seed),
+        p_value=permutation_p_value(unseen.astype(np.float64) @ found.vector, kind, seed=seed),
     )
 
 
-def _estimator(
+def resampled(
     name: str, held: Sequence[str], method: str, z: np.ndarray, y: np.ndarray, others: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The vector as a function of the rows that it is made of; what it refuses, it refuses by name."""
+    """The vector of an attribute as a function of the rows that it is made of; what it refuses, it refuses by name.
+
+    Args:
+        name: the attribute.
+        held: the names of the other attributes.
+        method: a name in ESTIMATORS.
+        z: latents of shape (n, d).
+        y: whether each image has the attribute, bool of shape (n,).
+        others: of shape (n, k).
+    """
 
     def estimate(rows: np.ndarray) -> np.ndarray:
         if y[rows].all() or not y[rows].any():
@@ -171,12 +195,12 @@ def _estimator(
         try:
             return ESTIMATORS[method](z[rows], y[rows], others[rows])
         except DataError as error:
-            raise DataError(_same(name, held, y, others) or f"{name!r}: {error}") from error
+            raise DataError(same_attribute(name, held, y, others) or f"{name!r}: {error}") from error
 
     return estimate
 
 
-def _same(name: str, held: Sequence[str], y: np.ndarray, others: np.ndarray) -> str:
+def same_attribute(name: str, held: Sequence[str], y: np.ndarray, others: np.ndarray) -> str:
     """Which other attribute goes with this one in every image, or nearly every one, or ""."""
     for other, column in zip(held, others.T, strict=True):
         known = ~np.isnan(column)
@@ -191,7 +215,7 @@ def _same(name: str, held: Sequence[str], y: np.ndarray, others: np.ndarray) -> 
     return ""
 
 
-def _probe(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> Probe:
+def balanced_probe(z: np.ndarray, y: np.ndarray, others: np.ndarray) -> Probe:
     """Fit the probe of an attribute, balanced over the other attributes that it goes together with."""
     return fit_probe(z, y, balanced_cell_weights(y, others[:, balanceable(y, others, CELL_MINIMUM)]))
 
@@ -203,12 +227,16 @@ def _judging(name: str, judge: Latents) -> tuple[np.ndarray, np.ndarray] | None:
     check_finite(judge)
     truth = judge.truth(name)
     rows = np.flatnonzero(~np.isnan(truth))
-    return None if _lack(name, truth) else (judge.mean[rows], truth[rows] > 0.5)
+    return None if lack_of(name, truth) else (judge.mean[rows], truth[rows] > 0.5)
 
 
-def _lack(name: str, truth: np.ndarray) -> str:
-    """Why there are too few images with or without an attribute, or ""."""
-    positives, negatives = int((truth == 1).sum()), int((truth == 0).sum())
+def lack_of(name: str, truth: np.ndarray) -> str:
+    """Why there are too few images with or without an attribute, of truths of shape (n,), or ""."""
+    return too_few(name, int((truth == 1).sum()), int((truth == 0).sum()))
+
+
+def too_few(name: str, positives: int, negatives: int) -> str:
+    """Why so many images with and without an attribute are too few, or ""."""
     if min(positives, negatives) >= MINIMUM:
         return ""
     return (

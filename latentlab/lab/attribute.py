@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,8 @@ class Attributes:
 
     def pictures(self) -> dict[str, bytes]:
         """A row an attribute: average without, average with."""
+        if not len(self.with_images):
+            return {}
         rows = [
             (direction.name, np.stack([self.without_images[i], self.with_images[i]]))
             for i, direction in enumerate(self.directions)
@@ -122,10 +125,10 @@ class Attributes:
                 accuracy=direction.accuracy,
                 angle_degrees=direction.angle_degrees,
                 p_value=direction.p_value,
-                average_with=self.with_images[i],
-                average_without=self.without_images[i],
+                average_with=with_,
+                average_without=without,
             )
-            for i, direction in enumerate(self.directions)
+            for direction, with_, without in zip_longest(self.directions, self.with_images, self.without_images)
         ]
         parts = [attributes_section(rows, self.notes)]
         return parts if self.quality is None else [*parts, quality_section(self.quality)]
@@ -199,9 +202,32 @@ def attribute_directions(
             measured = measure(lab, judges, directions, estimate.covariance, count=TRIED, seed=seed, progress=progress)
         except DataError as error:
             notes.append(f"edits were not tried: {error}")
+    origin = lab.origin("attrs", seed, data=described, names=[d.name for d in directions], method=method)
+    return build_attributes(origin, lab, estimate, described, notes, measured)
+
+
+def build_attributes(
+    origin: Origin,
+    lab: Lab | None,
+    estimate: Estimate,
+    described: dict[str, Any],
+    notes: Sequence[str],
+    measured: EditScores | None,
+) -> Attributes:
+    """Directions with their average pictures, their scores and what to doubt of them.
+
+    Args:
+        origin: where they come from.
+        lab: the model that draws the averages; None draws none.
+        estimate: the directions.
+        described: what they were found from.
+        notes: what the reader should know first.
+        measured: what edits along them do, or None.
+    """
+    directions = list(estimate.directions)
     without, with_ = _averages(lab, directions)
     return Attributes(
-        origin=lab.origin("attrs", seed, data=described, names=[d.name for d in directions], method=method),
+        origin=origin,
         directions=directions,
         with_images=with_,
         without_images=without,
@@ -222,9 +248,11 @@ def attribute_directions(
             for d in directions
         }
         | ({} if measured is None else {"edits": measured.record()}),
-        notes=notes
-        + [note for d in directions for note in doubts(d)]
-        + ([] if measured is None else measured.doubts()),
+        notes=[
+            *notes,
+            *(note for d in directions for note in doubts(d)),
+            *([] if measured is None else measured.doubts()),
+        ],
         covariance=estimate.covariance,
         quality=measured,
     )
@@ -316,10 +344,10 @@ def _own(lab: Lab, name: str) -> Direction:
     return lab.directions[find_name("attribute or class", name, lab.directions, "give labelled images with --data")]
 
 
-def _averages(lab: Lab, directions: Sequence[Direction]) -> tuple[np.ndarray, np.ndarray]:
-    """Average pictures without and with each: the mean latents decoded, not the mean of pixels."""
-    if not directions:
-        empty = np.zeros((0, *lab.image.shape), np.float32)
+def _averages(lab: Lab | None, directions: Sequence[Direction]) -> tuple[np.ndarray, np.ndarray]:
+    """Average pictures without and with each: mean latents decoded, not the mean of pixels; none without a model."""
+    if not directions or lab is None:
+        empty = np.zeros((0, *((1, 1, 1) if lab is None else lab.image.shape)), np.float32)
         return empty, empty
     without = [lab.center if d.mean_without is None else d.mean_without for d in directions]
     with_ = [lab.center + d.vector if d.mean_with is None else d.mean_with for d in directions]

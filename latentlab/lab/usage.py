@@ -148,8 +148,8 @@ def score_usage(
     notes += _unknown(lab, rows.posterior, standard, raw.ndim == 1, response is None)
     if rows.posterior and information is None:
         notes.append(
-            "mutual information and total correlation are of posteriors that are one normal distribution an image; these "
-            "are others"
+            "mutual information and total correlation are of posteriors that are one normal distribution an image; "
+            "these are others"
         )
     if information is not None:
         notes += [
@@ -222,8 +222,8 @@ def _information(lab: Lab | None, rows: _Rows, seed: int, progress: Progress) ->
     table = rows.take(_drawn(rows.moments.count, most, seed))
     assert table.logvar is not None
     return score_information(
-        table.mean, table.logvar, log_prior=None if made_by is None else log_prior(made_by), samples=INFORMATION_SAMPLES,
-        seed=seed, progress=progress,
+        table.mean, table.logvar, log_prior=None if made_by is None else log_prior(made_by),
+        samples=INFORMATION_SAMPLES, seed=seed, progress=progress,
     )  # fmt: skip
 
 
