@@ -1,6 +1,7 @@
 """Images in: one file a source, and `SOURCES`, which names them all.
 
-A source is a module with `read(request) -> Dataset`; it is imported when it is asked for.
+A source is a module with `read(request) -> Dataset`, or, where each image is a file of its own (`INDEXED`), with
+`find(request) -> FileIndex`. It is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from latentlab.data.dataset import Dataset, Request, Skipped, Split
 from latentlab.data.selection import leave_out, pick_rows
 from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.runtime import BATCH
+
+if TYPE_CHECKING:
+    from latentlab.data.index import FileIndex
 
 __all__ = ["SOURCES", "Dataset", "Request", "Skipped", "Split", "load_data"]
 
@@ -33,6 +37,8 @@ SOURCES = {
 }
 # The sources that are told where to look, as in `folder:PATH`.
 LOCATED = ("folder", "npz")
+# The sources whose images are files, which can be counted and chosen before any of them is opened.
+INDEXED = ("celeba", "folder")
 
 
 def load_data(
@@ -76,6 +82,11 @@ def load_data(
         source, split=split, count=count, seed=seed, image=image, root=root, download=download, attributes=attributes,
         max_bad=max_bad, without=without, options=options,
     )  # fmt: skip
+    if name in INDEXED:
+        from latentlab.data.index import read_files
+
+        index = find_files(name, request, count=count, without=without)
+        return read_files(index, image, max_bad=max_bad)
     data: Dataset = importlib.import_module(SOURCES[name]).read(request)
     if not len(data):
         raise DataError(f"the {split} split of {source} has no images; ask for --split all")
@@ -86,6 +97,19 @@ def load_data(
         # A source that draws each split by itself gives as many of each when asked for all.
         data = data.take(np.arange(request.count))
     return data if image is None or data.image == image else _fitted(data, image)
+
+
+def find_files(name: str, request: Request, *, count: int | None, without: Sequence[str]) -> FileIndex:
+    """The files of a source in `INDEXED` that are asked for.
+
+    Raises:
+        UnknownNameError, UsageError, DataError: as `load_data` does.
+    """
+    index: FileIndex = importlib.import_module(SOURCES[name]).find(request)
+    if not without:
+        return index
+    index = leave_out(index, without)
+    return index.take(pick_rows(len(index), count, request.seed))
 
 
 def build_request(

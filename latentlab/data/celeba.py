@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from latentlab.codec import ImageSpec
 from latentlab.data.attribute import plain_name
-from latentlab.data.dataset import Dataset, Request
-from latentlab.data.decode import decode_files
+from latentlab.data.dataset import Request
+from latentlab.data.index import FileIndex
 from latentlab.data.mnist import stored_root
 from latentlab.data.selection import check_options, pick_rows
 from latentlab.errors import DataError, first_line
@@ -26,8 +25,8 @@ ALIGNED, FACE = (178, 218), 148
 DEFAULT = ImageSpec(3, 64, 64)
 
 
-def read(request: Request) -> Dataset:
-    """Read CelebA: the middle 148×148 pixels of each photograph, fitted to the model (64×64 RGB without one).
+def find(request: Request) -> FileIndex:
+    """Find CelebA: the middle 148×148 pixels of each photograph, fitted to the model (64×64 RGB without one).
 
     The splits are the official ones, and the attributes have plain names (see `PLAIN_NAMES`).
 
@@ -42,26 +41,24 @@ def read(request: Request) -> Dataset:
     if not rows:
         raise DataError(f"the {request.split} split of celeba in {folder} has no images; use --split all")
     names = [parts[row].split()[0] for row in np.array(rows)[pick_rows(len(rows), request.count, request.seed)]]
-    attributes = _attributes(folder / ATTRIBUTES, names)
-    spec = request.image or DEFAULT
-    files = [folder / PICTURES / name for name in names]
-    pixels, kept, skipped = decode_files(files, names, spec, max_bad=request.max_bad, prepare=_face)
-    return Dataset(
+    return FileIndex(
         source="celeba",
         split=request.split,
-        pixels=pixels,
-        ids=np.array([f"celeba/{names[row]}" for row in kept]),
-        attributes={name: column[kept] for name, column in attributes.items()},
-        ink=spec.ink,
-        skipped=skipped,
+        folder=folder / PICTURES,
+        names=tuple(names),
+        attributes=_attributes(folder / ATTRIBUTES, names),
+        prefix="celeba/",
+        crop=face_frame,
+        image=DEFAULT,
     )
 
 
-def _face(image: Image.Image) -> Image.Image:
-    if image.size != ALIGNED:
-        return image
-    left, top = (ALIGNED[0] - FACE) // 2, (ALIGNED[1] - FACE) // 2
-    return image.crop((left, top, left + FACE, top + FACE))
+def face_frame(width: int, height: int) -> tuple[int, int, int, int]:
+    """The square of an aligned photograph that holds the face, and all of any other: left, top, right, bottom."""
+    if (width, height) != ALIGNED:
+        return 0, 0, width, height
+    left, top = (width - FACE) // 2, (height - FACE) // 2
+    return left, top, left + FACE, top + FACE
 
 
 def _folder(request: Request) -> Path:

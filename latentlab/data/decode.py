@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,29 +13,47 @@ from PIL import Image
 
 from latentlab.codec import ImageSpec
 from latentlab.data.dataset import Skipped
-from latentlab.data.fit import decode_image, fit_image
+from latentlab.data.fit import check_size, decode_image, draft_shrink, eight_bits, fit_bytes, fit_image, upright
 from latentlab.errors import DataError
 
 THREADS = 4
 SHOWN = 3
+# Files that a thread takes at a time: enough for one call of torch to resize many, and few in memory.
+CHUNK = 32
+# Images of more pixels than this are resized one at a time.
+SMALL = 1 << 18
+JPEG = b"\xff\xd8\xff"
+# Segments of a JPEG that may say how it is turned, or that there is more than one image in it.
+NOTES = (0xE1, 0xE2)
+# What libjpeg makes grey or RGB of; of CMYK it makes CMYK.
+COLOURS = {"Gray": "GRAY", "YCbCr": "RGB", "RGB": "RGB"}
+ORIENTATION = 0x0112
+
+# The part of an image of some width and height that is looked at: left, top, right, bottom.
+Crop = Callable[[int, int], tuple[int, int, int, int]]
 
 
 def decode_files(
-    files: Sequence[Path],
+    files: Sequence[Path | bytes],
     names: Sequence[str],
     spec: ImageSpec,
     *,
-    max_bad: float,
-    prepare: Callable[[Image.Image], Image.Image] | None = None,
+    max_bad: float | None,
+    crop: Crop | None = None,
+    threads: int = THREADS,
 ) -> tuple[np.ndarray, np.ndarray, tuple[Skipped, ...]]:
     """Read image files and fit them to one kind of image.
 
+    What becomes of a file is what `open_image` and `fit_image` make of it, whichever files it is read with and on
+    however many threads.
+
     Args:
-        files: where they are.
+        files: where they are, or what they hold.
         names: what they are called in messages.
         spec: the images that they are fitted to.
-        max_bad: the largest share that may be unreadable.
-        prepare: what is done to each before it is fitted.
+        max_bad: the largest share that may be unreadable; None where all of them may be.
+        crop: the part of each that is fitted; all of it unless told.
+        threads: how many decode at once.
 
     Returns:
         uint8 of shape (k, c, h, w), the numbers of the k files that were read, and the others.
@@ -45,20 +64,36 @@ def decode_files(
     pixels = np.empty((len(files), *spec.shape), np.uint8)
     reasons: dict[int, str] = {}
 
-    def decode(number: int) -> None:
-        try:
-            image = decode_image(files[number], spec if prepare is None else None)
-            fitted = fit_image(image if prepare is None else prepare(image), spec)
-            pixels[number] = np.rint(fitted * 255)
-        except DataError as error:
-            reasons[number] = str(error)
+    def decode(start: int) -> None:
+        alike: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
+        for number in range(start, min(start + CHUNK, len(files))):
+            try:
+                file = files[number]
+                found = _decoded(file, names[number] if isinstance(file, bytes) else None, spec, crop)
+                if isinstance(found, Image.Image):
+                    pixels[number] = np.rint(fit_image(found, spec) * 255)
+                elif found.shape[0] * found.shape[1] > SMALL:
+                    pixels[number] = fit_bytes(found[None], spec)[0]
+                else:
+                    alike.setdefault(found.shape, []).append((number, found))
+            except DataError as error:
+                reasons[number] = str(error)
+        for group in alike.values():
+            numbers = [number for number, _ in group]
+            pixels[numbers] = fit_bytes(np.stack([image for _, image in group]), spec)
 
+    starts = range(0, len(files), CHUNK)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(decode, range(len(files)), chunksize=1))
+        if threads > 1 and len(starts) > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(decode, starts))
+        else:
+            for start in starts:
+                decode(start)
     skipped = tuple(Skipped(names[number], reasons[number]) for number in sorted(reasons))
-    check_skipped(skipped, len(files), max_bad)
+    if max_bad is not None:
+        check_skipped(skipped, len(files), max_bad)
     kept = np.array([number for number in range(len(files)) if number not in reasons], np.int64)
     return (pixels[kept] if skipped else pixels), kept, skipped
 
@@ -76,3 +111,87 @@ def check_skipped(skipped: Sequence[Skipped], total: int, max_bad: float) -> Non
         f"{len(skipped)} of {total} files cannot be read ({shown}), more than the share --max-bad {max_bad:g}; "
         f"the first: {skipped[0].reason}"
     )
+
+
+def jpeg_pixels(content: bytes, near: ImageSpec | None = None, name: Path | str = "a JPEG") -> np.ndarray | None:
+    """The pixels of a JPEG by simplejpeg, in half of Pillow's time; both are libjpeg-turbo, and give the same.
+
+    Args:
+        content: what the file holds.
+        near: as for `open_image`.
+        name: what it is called in messages.
+
+    Returns:
+        uint8 of shape (h, w, 1 or 3); None where Pillow has to say what to make of it: no JPEG, one that is turned,
+        has several images, is CMYK, or has anything wrong, and where simplejpeg is not installed.
+
+    Raises:
+        DataError: when it claims too many pixels, or none.
+    """
+    try:
+        import simplejpeg
+    except ImportError:
+        return None
+    try:
+        height, width, colour, _ = simplejpeg.decode_jpeg_header(content)
+    except ValueError:
+        return None
+    check_size(width, height, name)
+    if colour not in COLOURS or not _plain(content):
+        return None
+    shrink = draft_shrink(width, height, near)
+    size = -(-height // shrink), -(-width // shrink)
+    least = size if shrink > 1 else (0, 0)
+    try:
+        pixels = simplejpeg.decode_jpeg(content, COLOURS[colour], min_height=least[0], min_width=least[1])
+    except ValueError:
+        return None
+    return pixels if pixels.shape[:2] == size else None
+
+
+def _decoded(file: Path | bytes, name: str | None, spec: ImageSpec, crop: Crop | None) -> np.ndarray | Image.Image:
+    """The part of a file that is fitted: uint8 of shape (h, w, 1 or 3), or an image where that does not hold it."""
+    # What is cropped by numbers of pixels has to be of its own size.
+    near = spec if crop is None else None
+    pixels = None
+    if spec.ink == "any" and (content := _jpeg_content(file)) is not None:
+        pixels = jpeg_pixels(content, near, name or str(file))
+    if pixels is None:
+        image = upright(decode_image(file, near, name))
+        pixels = eight_bits(image) if spec.ink == "any" else None
+        if pixels is None:
+            return image if crop is None else image.crop(crop(*image.size))
+    if crop is None:
+        return pixels
+    left, top, right, bottom = crop(pixels.shape[1], pixels.shape[0])
+    return pixels[top:bottom, left:right]
+
+
+def _jpeg_content(file: Path | bytes) -> bytes | None:
+    if isinstance(file, bytes):
+        return file if file.startswith(JPEG) else None
+    # Of a file that cannot be opened, Pillow says why.
+    try:
+        with open(file, "rb") as opened:
+            head = opened.read(len(JPEG))
+            return head + opened.read() if head == JPEG else None
+    except OSError:
+        return None
+
+
+def _plain(content: bytes) -> bool:
+    """Whether a JPEG is one image that is the right way up: by its segments, and Pillow where those have notes."""
+    at = 2
+    while content[at : at + 1] == b"\xff" and at + 4 <= len(content):
+        marker, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        if marker in NOTES:
+            try:
+                with Image.open(io.BytesIO(content)) as image:
+                    return image.format == "JPEG" and image.getexif().get(ORIENTATION, 1) == 1
+            # Whatever is wrong with its notes, Pillow is asked again.
+            except Exception:
+                return False
+        if marker == 0xDA:
+            return True
+        at += 2 + length
+    return False

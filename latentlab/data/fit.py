@@ -1,11 +1,13 @@
 """The user's image made to fit a model: turned upright, laid on a ground, cropped, resized, made grey or coloured.
 
 All of it is what a viewer of pictures would do, and nothing is stretched: what lies outside the model's frame is cut
-off evenly on both sides.
+off evenly on both sides. There is one filter, the anti-aliased triangle ("bilinear"), as torchvision's `Resize` has it,
+and so most models' training; images of eight bits stay in eight bits, whether they come alone or in a batch.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from pathlib import Path
@@ -17,11 +19,13 @@ from latentlab.codec import ImageSpec, Ink
 from latentlab.data.dataset import as_unit
 from latentlab.data.ink import find_ink, turn_ink
 from latentlab.errors import DataError
+from latentlab.runtime import as_tensor
 
 # The version of what this module does to images: it changes whenever their pixels do.
-PREPROCESSING = "fit-1"
+PREPROCESSING = "fit-2"
 # The endings of files that are taken for images.
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+FILTER = Image.Resampling.BILINEAR
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Larger than any camera's photograph but a scanned mural: a small file that claims more is made to fill the memory.
 MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
@@ -30,6 +34,9 @@ MOST_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError, NotImplementedError)
 # How many times the model's size a picture may have before it is shrunk by whole numbers, to save memory.
 PLENTY = 8
+
+# Left, top, right and bottom edge, in pixels.
+Frame = tuple[float, float, float, float]
 
 
 def open_image(path: Path, near: ImageSpec | None = None) -> Image.Image:
@@ -47,18 +54,21 @@ def open_image(path: Path, near: ImageSpec | None = None) -> Image.Image:
         return decode_image(path, near)
 
 
-def decode_image(path: Path, near: ImageSpec | None = None) -> Image.Image:
-    """Do the work of `open_image` without touching Python's warnings, which are not one thread's own."""
+def decode_image(path: Path | bytes, near: ImageSpec | None = None, name: str | None = None) -> Image.Image:
+    """Do the work of `open_image` without touching Python's warnings, which are not one thread's own.
+
+    Args:
+        path: the file, or what it holds.
+        near: as for `open_image`.
+        name: what it is called in messages; the path unless told.
+    """
+    content, path = path, name or (path if isinstance(path, Path) else "what was given")
     try:
-        with Image.open(path) as image:
-            if min(image.size) < 1:
-                raise DataError(f"expected an image in {path}, got one of size 0; leave it out")
-            if math.prod(image.size) > MOST_PIXELS:
-                raise _too_large(path)
-            if near is not None:
-                # Twice the size that is needed leaves the resampling something to smooth.
-                scale = 2 * max(near.height, near.width) / min(image.size)
-                image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
+        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+            check_size(*image.size, path)
+            shrink = draft_shrink(*image.size, near)
+            if shrink > 1:
+                image.draft(None, (image.width // shrink, image.height // shrink))
             image.load()
             return image
     except Image.DecompressionBombError:
@@ -68,12 +78,37 @@ def decode_image(path: Path, near: ImageSpec | None = None) -> Image.Image:
     except IsADirectoryError:
         raise DataError(f"expected an image file, got the folder {path}; give files, or the folder as --data") from None
     except UnidentifiedImageError:
-        size = Path(path).stat().st_size
+        size = len(content) if isinstance(content, bytes) else Path(content).stat().st_size
         got = "an empty file" if size == 0 else "a file that is none (or cut short)"
         raise DataError(f"expected an image in {path}, got {got}") from None
     except BROKEN as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise DataError(f"cannot read the image {path}: {reason.splitlines()[0].lower()}") from error
+
+
+def check_size(width: int, height: int, path: Path | str) -> None:
+    """Refuse an image by the size that it claims, before memory is spent on it.
+
+    Raises:
+        DataError: when it has no pixels, or more than `MOST_PIXELS`.
+    """
+    if min(width, height) < 1:
+        raise DataError(f"expected an image in {path}, got one of size 0; leave it out")
+    if width * height > MOST_PIXELS:
+        raise _too_large(path)
+
+
+def draft_shrink(width: int, height: int, near: ImageSpec | None) -> int:
+    """By how much a JPEG of some size is shrunk as it is decoded: 8, 4, 2 or 1.
+
+    >>> draft_shrink(4000, 3000, ImageSpec(3, 64, 64)), draft_shrink(178, 218, ImageSpec(3, 64, 64))
+    (8, 1)
+    """
+    if near is None:
+        return 1
+    # Twice the size that is needed leaves the resampling something to smooth.
+    plenty = min(width, height) / (2 * max(near.height, near.width))
+    return next((shrink for shrink in (8, 4, 2) if plenty >= shrink), 1)
 
 
 def fit_image(image: Image.Image, spec: ImageSpec) -> np.ndarray:
@@ -95,6 +130,9 @@ def fit_image(image: Image.Image, spec: ImageSpec) -> np.ndarray:
         DataError: when the image has no pixels, or values of unknown range.
     """
     image = upright(image)
+    eight = eight_bits(image) if spec.ink == "any" else None
+    if eight is not None and min(eight.shape[:2]) > 0:
+        return as_unit(fit_bytes(eight[None], spec)[0])
     factor = min(image.size) // (PLENTY * max(spec.height, spec.width))
     if factor > 1 and image.mode in ("L", "RGB", "LA", "RGBA"):
         image = image.reduce(factor)
@@ -121,11 +159,53 @@ def fit_pixels(pixels: np.ndarray, spec: ImageSpec, ink: Ink = "any") -> np.ndar
     """
     if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or min(pixels.shape[2:]) < 1:
         raise DataError(f"expected images of shape (n, 1 or 3, h, w), got {pixels.shape}")
-    images = _channels(as_unit(pixels), spec.channels)
-    if images.shape[2:] != (spec.height, spec.width):
-        resized = [_resized(image, spec) for image in images]
-        images = np.stack(resized) if resized else np.zeros((0, *spec.shape), np.float32)
+    if pixels.dtype == np.uint8:
+        images = as_unit(fit_bytes(pixels.transpose(0, 2, 3, 1), spec))
+    else:
+        images = _channels(as_unit(pixels), spec.channels)
+        if images.shape[2:] != (spec.height, spec.width):
+            resized = [_resized(image, spec) for image in images]
+            images = np.stack(resized) if resized else np.zeros((0, *spec.shape), np.float32)
     return np.clip(turn_ink(images, spec.ink, ink), 0, 1).astype(np.float32)
+
+
+def fit_bytes(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """Crop, resize and colour images of eight bits; what becomes of one does not depend on the others.
+
+    Where the frame falls between pixels, Pillow cuts it out, one image at a time; else torch takes all at once. Both
+    round after each of two passes, and agree within 1/255.
+
+    Args:
+        pixels: uint8 of shape (n, h, w, 1 or 3).
+        spec: the images that the model takes; its ink is not looked at.
+
+    Returns:
+        uint8 of shape (n, *spec.shape).
+    """
+    height, width = pixels.shape[1:3]
+    if (height, width) != (spec.height, spec.width) and len(pixels):
+        frame = _frame(height, width, spec)
+        if all(edge == int(edge) for edge in frame):
+            left, top, right, bottom = map(int, frame)
+            pixels = _resized_batch(pixels[:, top:bottom, left:right], spec)
+        else:
+            pixels = np.stack([_resized_bytes(image, frame, spec) for image in pixels])
+    images = pixels.transpose(0, 3, 1, 2)
+    if images.shape[1] != spec.channels:
+        coloured = _channels(images.astype(np.float32), spec.channels)
+        images = np.rint(coloured).astype(np.uint8)
+    return np.ascontiguousarray(images)
+
+
+def eight_bits(image: Image.Image) -> np.ndarray | None:
+    """The pixels of an image that has eight bits a channel and nothing transparent: uint8 (h, w, 1 or 3); else None."""
+    if image.mode in ("F", "I", "RGBA", "LA", "PA", "La", "RGBa") or image.mode.startswith("I;16"):
+        return None
+    if "transparency" in image.info:
+        return None
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"))[..., None]
+    return np.asarray(image.convert("RGB"))
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -176,21 +256,52 @@ def _channels(pixels: np.ndarray, channels: int) -> np.ndarray:
     return np.tensordot(LUMA, pixels, axes=(0, pixels.ndim - 3))[..., None, :, :]
 
 
-def _resized(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
-    """The middle of an image of shape (c, h, w), in the proportions of `spec` and at its size."""
-    height, width = pixels.shape[1:]
+def _frame(height: int, width: int, spec: ImageSpec) -> Frame:
+    """The middle of an image that has the model's proportions: left, top, right, bottom."""
     scale = min(height / spec.height, width / spec.width)
-    left, top = (width - scale * spec.width) / 2, (height - scale * spec.height) / 2
-    return _cut(pixels, (left, top, left + scale * spec.width, top + scale * spec.height), spec)
+    top, left = (height - scale * spec.height) / 2, (width - scale * spec.width) / 2
+    return left, top, left + scale * spec.width, top + scale * spec.height
 
 
-def _cut(pixels: np.ndarray, frame: tuple[float, float, float, float], spec: ImageSpec) -> np.ndarray:
-    size = (spec.width, spec.height)
+def _resized(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """The middle of an image with the model's proportions, in its size."""
+    return _cut(pixels, _frame(*pixels.shape[1:], spec), spec)
+
+
+def _resized_batch(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
+    """Images of uint8 (n, h, w, c) resized as they are: uint8 (n, spec.height, spec.width, c)."""
+    import torch
+
+    # The layout is always the same, since torch has several ways of doing this, and chooses by it.
+    batch = as_tensor(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    resized = torch.nn.functional.interpolate(batch, (spec.height, spec.width), mode="bilinear", antialias=True)
+    return resized.permute(0, 2, 3, 1).numpy()
+
+
+def _resized_bytes(pixels: np.ndarray, frame: Frame, spec: ImageSpec) -> np.ndarray:
+    """A frame of an image of uint8 (h, w, c), resized: uint8 (spec.height, spec.width, c)."""
+    rows, columns, box = _enclose(frame, *pixels.shape[:2])
+    part = pixels[rows, columns]
+    image = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == 3 else part[..., 0]))
+    resized = image.resize((spec.width, spec.height), FILTER, box=box)
+    return np.asarray(resized).reshape(spec.height, spec.width, -1)
+
+
+def _cut(pixels: np.ndarray, frame: Frame, spec: ImageSpec) -> np.ndarray:
+    rows, columns, box = _enclose(frame, *pixels.shape[1:])
+    planes = [Image.fromarray(np.ascontiguousarray(plane, np.float32)) for plane in pixels[:, rows, columns]]
+    return np.stack([np.asarray(plane.resize((spec.width, spec.height), FILTER, box=box)) for plane in planes])
+
+
+def _enclose(frame: Frame, height: int, width: int) -> tuple[slice, slice, Frame]:
+    """The rows and columns of a picture that a frame touches, and the frame therein.
+
+    Pillow would look at the pixels beyond the frame as well, and see another picture than one that was cut out.
+    """
     # Rounding may put the frame a hair outside the picture, which Pillow refuses.
-    height, width = pixels.shape[1:]
-    frame = (max(frame[0], 0.0), max(frame[1], 0.0), min(frame[2], float(width)), min(frame[3], float(height)))
-    planes = [Image.fromarray(np.ascontiguousarray(plane, np.float32)) for plane in pixels]
-    return np.stack([np.asarray(plane.resize(size, Image.Resampling.LANCZOS, box=frame)) for plane in planes])
+    left, top, right, bottom = max(frame[0], 0.0), max(frame[1], 0.0), min(frame[2], width), min(frame[3], height)
+    x, y = math.floor(left), math.floor(top)
+    return slice(y, math.ceil(bottom)), slice(x, math.ceil(right)), (left - x, top - y, right - x, bottom - y)
 
 
 def _drawing(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
@@ -207,6 +318,6 @@ def _drawing(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
     return _channels(drawn if spec.ink == "light" else 1 - drawn, spec.channels)
 
 
-def _too_large(path: Path) -> DataError:
+def _too_large(path: Path | str) -> DataError:
     most = MOST_PIXELS // 10**6
     return DataError(f"expected an image of at most {most} million pixels in {path}, got more; shrink it first")

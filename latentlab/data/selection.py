@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
-from latentlab.data.dataset import Dataset
 from latentlab.errors import DataError, UsageError, unknown_name
+
+
+class Described(Protocol):
+    """Images of which classes and attributes are known: a `Dataset`, or files that are still to be read."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def labels(self) -> np.ndarray | None: ...
+
+    @property
+    def attributes(self) -> Mapping[str, np.ndarray]: ...
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: np.ndarray) -> Self:
+        """The same with only the given rows, in the given order."""
+
+
+Images = TypeVar("Images", bound=Described)
 
 
 def pick_rows(total: int, count: int | None, seed: int) -> np.ndarray:
@@ -38,7 +59,7 @@ def check_options(source: str, given: Mapping[str, object], known: Iterable[str]
             raise unknown_name(f"option of {source}", name, names)
 
 
-def leave_out(data: Dataset, names: Sequence[str]) -> Dataset:
+def leave_out(data: Images, names: Sequence[str]) -> Images:
     """The images that are of none of some classes, and have none of some attributes; the class names stay.
 
     Images of which it is not known are left out as well.

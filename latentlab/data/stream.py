@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from latentlab.codec import ImageSpec
-from latentlab.data import load_data
+from latentlab.data import INDEXED, build_request, find_files, load_data
 from latentlab.data.dataset import Dataset, Split
+from latentlab.data.decode import THREADS
 from latentlab.data.fit import PREPROCESSING
+from latentlab.data.index import FileIndex, read_files
 from latentlab.errors import DataError, UsageError
 
 
@@ -25,10 +27,11 @@ class Piece(Protocol):
     @property
     def name(self) -> str: ...
 
-    def read(self, rows: int) -> Iterator[Dataset]:
+    def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """Blocks of at most `rows` decoded, fitted images, in order; the same files give the same blocks.
 
-        The unreadable images of a block are its `skipped`; a block is empty where all are.
+        The unreadable images of a block are its `skipped`; a block is empty where all are. `threads` decode at once:
+        one where every core has a process of its own already.
 
         Raises:
             DataError: when the piece itself cannot be read, such as a shard that is missing or cut short.
@@ -63,16 +66,31 @@ class Stream:
 
 
 @dataclass(frozen=True)
+class FilePiece:
+    """Files, with what is known of them."""
+
+    name: str
+    files: FileIndex
+    image: ImageSpec
+
+    def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
+        """See `Piece`."""
+        for start, stop in _slices(len(self.files), rows):
+            part = self.files.take(np.arange(start, stop))
+            yield read_files(part, self.image, max_bad=None, threads=threads)
+
+
+@dataclass(frozen=True)
 class LoadedPiece:
     """Images that are in memory already."""
 
     name: str
     data: Dataset
 
-    def read(self, rows: int) -> Iterator[Dataset]:
+    def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `Piece`."""
-        for start in range(0, len(self.data), rows):
-            yield self.data.take(np.arange(start, min(start + rows, len(self.data))))
+        for start, stop in _slices(len(self.data), rows):
+            yield self.data.take(np.arange(start, stop))
 
 
 def stream_data(
@@ -105,23 +123,38 @@ def stream_data(
     """
     if isinstance(rows, bool) or rows != int(rows) or rows < 1:
         raise UsageError(f"rows: expected a whole number of images a piece, at least 1, got {rows}")
-    data = load_data(
+    name, request = build_request(
         source, split=split, count=count, seed=seed, image=image, root=root, download=download, attributes=attributes,
-        without=without, **options,
+        max_bad=1.0, without=without, options=options,
     )  # fmt: skip
-    _refuse_twins(data.ids, data.source)
+    known: FileIndex | Dataset
+    if name in INDEXED:
+        known = index = find_files(name, request, count=count, without=without)
+        # A piece may be read by a process that runs in another folder.
+        index = replace(index, folder=index.folder.absolute())
+        refuse_twins(index.names, index.source)
+    else:
+        known = data = load_data(
+            source, split=split, count=count, seed=seed, image=image, root=root, download=download, without=without,
+            **options,
+        )  # fmt: skip
+        refuse_twins(data.ids, data.source)
+    pieces: list[Piece] = []
+    for start, stop in _slices(len(known), int(rows)):
+        part, title = np.arange(start, stop), f"images {start:,}–{stop - 1:,}"
+        if name in INDEXED:
+            pieces.append(FilePiece(title, index.take(part), image))
+        else:
+            pieces.append(LoadedPiece(title, data.take(part)))
     return Stream(
-        source=data.source,
+        source=known.source,
         split=split,
         image=image,
-        classes=data.classes,
-        attributes=tuple(data.attributes),
-        labelled=data.labels is not None,
-        pieces=[
-            LoadedPiece(_name(start, stop), data.take(np.arange(start, stop)))
-            for start, stop in _slices(len(data), rows)
-        ],
-        count=len(data),
+        classes=known.classes,
+        attributes=tuple(known.attributes),
+        labelled=known.labels is not None,
+        pieces=pieces,
+        count=len(known),
         preprocessing=preprocessing(image, options),
     )
 
@@ -130,7 +163,7 @@ def preprocessing(image: ImageSpec, options: Mapping[str, object]) -> str:
     """What is done to images before a model sees them, in one line.
 
     >>> preprocessing(ImageSpec(3, 64, 64), {"binarise": 0})
-    'fit-1; 64×64 RGB; ink any; binarise=0'
+    'fit-2; 64×64 RGB; ink any; binarise=0'
     """
     told = [f"{name}={options[name]}" for name in sorted(options)]
     return "; ".join([PREPROCESSING, str(image), f"ink {image.ink}", *told])
@@ -140,11 +173,7 @@ def _slices(total: int, rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + rows, total)) for start in range(0, total, rows)]
 
 
-def _name(start: int, stop: int) -> str:
-    return f"images {start:,}–{stop - 1:,}"
-
-
-def _refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
+def refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
     """Refuse ids that occur twice: a row of latents is found by its id."""
     seen: set[str] = set()
     for name in ids:

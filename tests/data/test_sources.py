@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from latentlab.codec import ImageSpec
-from latentlab.data import SOURCES, load_data, split_source
+from latentlab.data import INDEXED, SOURCES, load_data, split_source
 from latentlab.data.dataset import Dataset
 from latentlab.data.selection import pick_rows
 from latentlab.errors import DataError, LatentlabError, UnknownNameError, UsageError
@@ -30,7 +30,8 @@ def same(one: Dataset, other: Dataset) -> bool:
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_every_source_is_a_module_that_reads(source: str) -> None:
-    assert callable(importlib.import_module(SOURCES[source]).read)
+    module = importlib.import_module(SOURCES[source])
+    assert callable(module.find if source in INDEXED else module.read)
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test", "all"])
