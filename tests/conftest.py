@@ -45,17 +45,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_recipe: Path) -> Pat
 @pytest.fixture(scope="session")
 def write_table(tmp_path_factory: pytest.TempPathFactory):
     """Writes latents as a table on disk, as `encode` does, and gives its folder."""
-    import zlib
-
     import numpy as np
 
     from latentlab.codec import Block
-    from latentlab.latents.store import Manifest, PartEntry, TablePlan
-    from latentlab.latents.store.manifest import part_name, write_manifest, write_plan
-    from latentlab.latents.store.part import part_bytes
+    from latentlab.latents.store import Manifest, TablePlan
+    from latentlab.latents.store.manifest import write_manifest, write_plan
     from latentlab.latents.store.place import Place
-    from latentlab.latents.store.sidecar import Sidecar, sidecar_bytes, sidecar_name
-    from latentlab.latents.summary import Summary
+    from latentlab.latents.store.write import write_part
     from latentlab.latents.table import Latents
 
     def write(
@@ -72,18 +68,13 @@ def write_table(tmp_path_factory: pytest.TempPathFactory):
             model=model, checkpoint=checkpoint, preprocessing="", blocks=(Block("z", (latents.mean.shape[1],), codes),),
             source="mine", split=latents.split, classes=latents.classes, labelled=latents.labels is not None,
             attributes=tuple(latents.attributes), thresholds=latents.thresholds, posterior=latents.logvar is not None,
-            part_rows=part_rows,
+            pieces=-(-len(latents) // part_rows),
         )  # fmt: skip
         write_plan(place, plan)
         parts = []
         for number, start in enumerate(range(0, len(latents), part_rows)):
             part = latents.take(np.arange(start, min(start + part_rows, len(latents))))
-            content, name = part_bytes(part, plan), part_name(number)
-            entry = PartEntry(name, len(part), content.size, zlib.crc32(content), f"rows {start}")
-            place.write(name, content)
-            arrays = Summary.of(part).add(part).arrays()
-            place.write(sidecar_name(name), sidecar_bytes(Sidecar(entry, plan.digest, (), arrays)))
-            parts.append(entry)
+            parts.append(write_part(place, plan, number, part, f"rows {start}"))
         if whole:
             write_manifest(place, Manifest(plan, tuple(parts)))
         return place.path

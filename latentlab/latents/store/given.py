@@ -21,6 +21,7 @@ from latentlab.data.arrays import (
     read_attributes,
     read_labels,
 )
+from latentlab.data.attribute import as_attribute
 from latentlab.data.folder import sorted_classes
 from latentlab.data.table import Table, match_rows, read_table
 from latentlab.errors import DataError, LatentlabError
@@ -161,10 +162,15 @@ def _means_of(arrays: Mapping[str, np.ndarray], path: Path) -> str:
 
 def _known(arrays: Mapping[str, np.ndarray], key: str, count: int, path: Path) -> Known:
     labels, classes = read_labels(arrays, count, path)
+    # What an export wrote is an attribute whatever its name; of a plain name it may be something else.
+    named = {name: value for name, value in arrays.items() if name.startswith(ATTRIBUTE)}
+    plain = {name: value for name, value in arrays.items() if name not in named}
     others = (key, *MEANS, *LOGVARS, *CLASSES, SPLIT, IDS, TABLE, TABLE_NAMES)
-    found = read_attributes(
-        {name.removeprefix(ATTRIBUTE): value for name, value in arrays.items()}, others, count, path
-    )
+    found = read_attributes(plain, others, count, path)
+    for name in named:
+        values = column_of(arrays, name, count, path)
+        assert values is not None
+        found[name.removeprefix(ATTRIBUTE)] = as_attribute(values)
     return Known(classes, labels, found)
 
 

@@ -1,0 +1,251 @@
+"""Tables on disk: what is written comes back, whatever its parts, and what is broken is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from latentlab.errors import DataError, FileFormatError, LatentlabError
+from latentlab.latents.store import open_latents
+from latentlab.latents.store.manifest import MANIFEST, TablePlan, read_plan
+from latentlab.latents.store.part import MEAN, read_part, vectors
+from latentlab.latents.store.place import Place
+from latentlab.latents.store.sidecar import sidecar_name
+from latentlab.latents.table import Latents
+from latentlab.statistics.covariance import fit_covariance
+
+
+def table(n: int = 300, size: int = 4, seed: int = 0) -> Latents:
+    rng = np.random.default_rng(seed)
+    return Latents(
+        rng.normal(size=(n, size)).astype(np.float32),
+        rng.normal(size=(n, size)).astype(np.float32),
+        np.array([f"ü/{i}.png" for i in range(n)]),
+        "all",
+        ("cat", "dog"),
+        rng.integers(-1, 2, n),
+        {
+            "smile": np.where(rng.random(n) < 0.2, np.nan, rng.integers(0, 2, n)).astype(np.float32),
+            "tilt": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)).astype(np.float32),
+        },
+    )
+
+
+def same(ours: Latents, theirs: Latents) -> None:
+    for name in ("mean", "logvar", "ids", "labels"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert list(ours.attributes) == list(theirs.attributes)
+    for name in ours.attributes:
+        np.testing.assert_array_equal(ours.attributes[name], theirs.attributes[name])
+    assert (ours.classes, dict(ours.thresholds)) == (theirs.classes, dict(theirs.thresholds))
+
+
+@pytest.mark.parametrize("part_rows", [1, 7, 300])
+def test_what_is_written_comes_back(write_table, part_rows: int) -> None:
+    latents = table(60 if part_rows == 1 else 300)
+    stored = open_latents(write_table(latents, part_rows=part_rows))
+    assert (len(stored), stored.size, stored.checkpoint) == (len(latents), 4, "")
+    same(stored.take(np.arange(len(latents))), latents)
+    blocks = list(stored.blocks(64))
+    assert max(map(len, blocks)) <= 64
+    np.testing.assert_array_equal(np.concatenate([block.logvar for block in blocks]), latents.logvar)
+    np.testing.assert_array_equal(np.concatenate(list(stored.means(5))), latents.mean)
+    np.testing.assert_array_equal(stored.labels(), latents.labels)
+    assert list(stored.ids()) == list(latents.ids)
+    for name in ("smile", "tilt", "dog"):
+        np.testing.assert_array_equal(stored.truth(name), latents.truth(name))
+    assert stored.verify() == []
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.integers(0, 299), max_size=40))
+def test_rows_come_in_the_order_in_which_they_are_asked_for(hundreds: Path, rows: list[int]) -> None:
+    same(open_latents(hundreds).take(rows), table().take(np.array(rows, np.int64)))
+
+
+@pytest.fixture(scope="module")
+def hundreds(write_table) -> Path:
+    return write_table(table(), part_rows=70)
+
+
+def test_rows_that_are_not_there_are_refused(hundreds: Path) -> None:
+    with pytest.raises(DataError, match="rows from 0 to 299, got 300"):
+        open_latents(hundreds).take([3, 300])
+    with pytest.raises(LatentlabError, match="unknown attribute"):
+        open_latents(hundreds).attribute("dog")
+
+
+def test_a_part_is_read_where_it_lies(hundreds: Path) -> None:
+    buffer = Place(str(hundreds)).buffer("part-00001.arrow")
+    plan = read_plan(Place(str(hundreds)))
+    found = vectors(read_part(buffer, plan, "x"), MEAN, 4)
+    assert buffer.address <= found.ctypes.data < buffer.address + buffer.size
+    assert not found.flags.writeable
+
+
+def test_sums_over_parts_are_those_over_rows(hundreds: Path) -> None:
+    stored, latents = open_latents(hundreds), table()
+    assert stored.summary.count == 300
+    np.testing.assert_allclose(stored.covariance().center, fit_covariance(latents.mean).center, atol=1e-6)
+    with_ = stored.summary.whole().counts()[1]
+    assert with_.tolist() == [int((latents.truth("tilt") == kind).sum()) for kind in (0, 1)]
+
+
+def test_columns_are_typed_as_they_are_said(hundreds: Path) -> None:
+    import pyarrow as pa
+
+    with pa.memory_map(str(hundreds / "part-00000.arrow")) as file:
+        schema = pa.ipc.open_file(file).schema
+    assert schema.names == ["id", "split", "label", "attribute.smile", "attribute.tilt", "mean", "logvar"]
+    assert schema.field("attribute.smile").type == pa.bool_()
+    assert schema.field("attribute.tilt").type == pa.float32()
+    assert schema.field("mean").type.list_size == 4
+    assert schema.field("label").nullable and not schema.field("mean").nullable
+
+
+def broken(hundreds: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    return Path(shutil.copytree(hundreds, tmp_path / "broken"))
+
+
+def test_what_is_missing_cut_or_flipped_is_found(hundreds: Path, tmp_path: Path) -> None:
+    folder = broken(hundreds, tmp_path)
+    (folder / "part-00000.arrow").unlink()
+    cut = folder / "part-00001.arrow"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    flipped = folder / "part-00002.arrow"
+    content = bytearray(flipped.read_bytes())
+    content[len(content) // 2] ^= 1
+    flipped.write_bytes(content)
+    (folder / sidecar_name("part-00003.arrow")).unlink()
+    faults = {fault.part: fault.reason for fault in open_latents(folder).verify()}
+    assert list(faults) == [f"part-0000{i}.arrow" for i in range(4)]
+    assert faults["part-00000.arrow"] == "is missing"
+    assert "cut short" in faults["part-00001.arrow"]
+    assert faults["part-00002.arrow"] == "has other bytes than were written"
+    with pytest.raises(FileFormatError, match="cut short: encode again"):
+        open_latents(folder).take(np.arange(100, 140))
+
+
+def test_a_part_of_another_table_is_refused(hundreds: Path, tmp_path: Path, write_table) -> None:
+    folder = broken(hundreds, tmp_path)
+    other = write_table(table(70, size=5))
+    (folder / "part-00000.arrow").write_bytes((other / "part-00000.arrow").read_bytes())
+    with pytest.raises(FileFormatError, match="of another table"):
+        open_latents(folder).take([0])
+    (folder / "part-00000.sidecar").write_bytes((other / "part-00000.sidecar").read_bytes())
+    with pytest.raises(FileFormatError, match="got one of another"):
+        _ = open_latents(folder).summary
+
+
+@pytest.mark.parametrize("cut", [0, 4, 40, 400])
+def test_a_sidecar_that_is_cut_is_refused(hundreds: Path, tmp_path: Path, cut: int) -> None:
+    folder = broken(hundreds, tmp_path)
+    path = folder / "part-00000.sidecar"
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(FileFormatError, match="encode again with --resume"):
+        _ = open_latents(folder).summary
+
+
+def test_what_is_no_table_says_so(tmp_path: Path, write_table) -> None:
+    with pytest.raises(FileFormatError, match="got no manifest"):
+        open_latents(tmp_path)
+    with pytest.raises(FileFormatError, match="got no manifest"):
+        open_latents(tmp_path / "nowhere")
+    with pytest.raises(FileFormatError, match="encoding has not finished; go on with --resume"):
+        open_latents(write_table(table(10), whole=False))
+    (tmp_path / MANIFEST).write_text("{")
+    with pytest.raises(FileFormatError, match="not JSON"):
+        open_latents(tmp_path)
+    (tmp_path / MANIFEST).write_text("[]")
+    with pytest.raises(FileFormatError, match="got something else"):
+        open_latents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 99}, "expected version 1"),
+        ({"plan": {}}, "it was edited"),
+        ({"parts": [{"name": "x"}]}, "it was edited"),
+        ({"parts": "x"}, "it was edited"),
+    ],
+)
+def test_an_edited_manifest_is_refused(hundreds: Path, tmp_path: Path, change: dict, said: str) -> None:
+    folder = broken(hundreds, tmp_path)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **change}))
+    with pytest.raises(FileFormatError, match=said):
+        open_latents(folder)
+
+
+def test_a_table_of_another_checkpoint_is_refused(write_table) -> None:
+    folder = write_table(table(10), checkpoint="a" * 64)
+    assert open_latents(folder, "a" * 64).checkpoint == "a" * 64
+    with pytest.raises(FileFormatError, match=r"latents of checkpoint bbbbbbbbbbbb, got .* of aaaaaaaaaaaa \(mine\)"):
+        open_latents(folder, "b" * 64)
+    # Nobody knows what made adopted latents: they go with any model.
+    assert open_latents(write_table(table(10)), "b" * 64).checkpoint == ""
+
+
+def test_plans_tell_their_differences() -> None:
+    from latentlab.codec import Block
+
+    one = TablePlan("a", "c", "fit-1", (Block("z", (2,)),), "x", "all")
+    other = TablePlan("a", "c", "fit-2", (Block("z", (2,)),), "x", "test")
+    assert one.digest != other.digest
+    assert one.differences(other) == ["preprocessing: fit-1, not fit-2", "split: all, not test"]
+
+
+def test_an_empty_part_is_a_part(write_table) -> None:
+    from latentlab.latents.store import Manifest
+    from latentlab.latents.store.manifest import write_manifest
+    from latentlab.latents.store.write import write_part
+
+    folder = write_table(table(10))
+    place = Place(str(folder))
+    manifest = open_latents(folder).manifest
+    empty = write_part(place, manifest.plan, 1, table(10).take(np.zeros(0, np.int64)), "none")
+    write_manifest(place, Manifest(manifest.plan, (*manifest.parts, empty)))
+    stored = open_latents(folder)
+    assert (len(stored), stored.verify()) == (10, [])
+    same(stored.take(np.arange(10)), table(10))
+    assert stored.summary.count == 10
+
+
+@pytest.mark.parametrize("kind", ["local", "memory"])
+def test_places_are_alike(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("fsspec")
+    place = Place(str(tmp_path / "t") if kind == "local" else f"memory://{tmp_path.name}/t")
+    assert (place.names(), place.size("a"), place.is_remote) == (set(), -1, kind == "memory")
+    place.write("a", b"abc")
+    place.write("a", b"abcd")
+    assert (place.names(), place.size("a"), place.read("a")) == ({"a"}, 4, b"abcd")
+    assert place.buffer("a").to_pybytes() == b"abcd"
+    place.remove("a")
+    place.remove("a")
+    with pytest.raises(FileFormatError, match="cannot read"):
+        place.read("a")
+    with pytest.raises(FileFormatError, match="cannot read"):
+        place.buffer("a")
+    with place.locked():
+        pass
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    place = Place(str(tmp_path))
+    with place.locked(), pytest.raises(LatentlabError, match="got another process that is"), place.locked():
+        pass
+    with place.locked():
+        pass
+
+
+def test_a_url_that_nothing_opens_is_one_line() -> None:
+    with pytest.raises(LatentlabError, match="URL that fsspec can open"):
+        open_latents("nonsense://bucket/latents")
