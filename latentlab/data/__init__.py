@@ -34,9 +34,10 @@ SOURCES = {
     "celeba": "latentlab.data.celeba",
     "folder": "latentlab.data.folder",
     "npz": "latentlab.data.arrays",
+    "tar": "latentlab.data.tar",
 }
 # The sources that are told where to look, as in `folder:PATH`.
-LOCATED = ("folder", "npz")
+LOCATED = ("folder", "npz", "tar")
 # The sources whose images are files, which can be counted and chosen before any of them is opened.
 INDEXED = ("celeba", "folder")
 
@@ -58,14 +59,15 @@ def load_data(
     """Load the images of a source.
 
     Args:
-        source: a name in `SOURCES`, `folder:PATH`, `npz:PATH`, or a path: a folder of images, an .npz or an .npy file.
+        source: a name in `SOURCES`, `folder:PATH`, `npz:PATH`, `tar:PATTERN`, or a path: a folder of images, an .npz or
+            an .npy file.
         split: "train", "validation", "test", or "all" of them.
         count: how many images, or None for all; a source that stores fewer gives all that it has.
         seed: for drawn data what is drawn, for stored data which images are taken.
         image: the images that a model takes, to which those of the source are fitted; None for their own size.
         root: where data that was downloaded before lies.
         download: whether the network may be asked for what is missing.
-        attributes: a CSV of attributes or labels beside a folder of images.
+        attributes: a CSV of attributes or labels beside a folder of images or tar files.
         max_bad: the largest share of unreadable files that is only reported, in 0..1.
         without: classes and 0/1 attributes whose images are left out, before they are counted.
         options: further options of a source, such as `correlation` of `faces`.
@@ -142,8 +144,10 @@ def build_request(
         raise UsageError(f"count: expected a whole number of at least 1, got {count}")
     if not 0 <= max_bad <= 1:
         raise UsageError(f"max_bad: expected a share between 0 and 1, got {max_bad}")
-    if attributes is not None and name != "folder":
-        raise UsageError(f"an attributes CSV goes with a folder of images, got the source {name}; use folder:PATH")
+    if attributes is not None and name not in ("folder", "tar"):
+        raise UsageError(
+            f"an attributes CSV goes with a folder of images or tar files, got the source {name}; use folder:PATH"
+        )
     return name, Request(
         location=location,
         split=split,
@@ -166,10 +170,10 @@ def split_source(source: str) -> tuple[str, str]:
     (('folder', 'photos'), ('mnist', ''), ('npz', 'faces.npz'))
     """
     name, colon, location = source.partition(":")
-    if colon and name in ("npz", "npy", "folder"):
+    if colon and name in (*LOCATED, "npy"):
         if not location:
             raise UsageError(f"expected {name}:PATH, got {source!r}")
-        return ("folder" if name == "folder" else "npz"), location
+        return ("npz" if name == "npy" else name), location
     plain = source.casefold().replace("_", "-")
     if plain in SOURCES and plain not in LOCATED:
         return plain, ""
@@ -181,7 +185,9 @@ def split_source(source: str) -> tuple[str, str]:
     names = [key for key in SOURCES if key not in LOCATED]
     if plain in LOCATED:
         raise UsageError(f"expected {plain}:PATH, got {source!r}")
-    raise unknown_name("data source", source, names, "or folder:PATH, npz:PATH, or the path of a folder that is there")
+    raise unknown_name(
+        "data source", source, names, "or folder:PATH, npz:PATH, tar:PATTERN, or the path of a folder that is there"
+    )
 
 
 def _fitted(data: Dataset, image: ImageSpec) -> Dataset:

@@ -19,14 +19,14 @@ class Request:
     """What is asked of a source.
 
     Args:
-        location: the path behind `folder:PATH` or `npz:PATH`, else "".
+        location: the path behind `folder:PATH`, `npz:PATH` or `tar:PATTERN`, else "".
         split: which part of the data.
         count: how many images (a seeded sample where the source has more), or None for all.
         seed: for drawn data what is drawn, for stored data which are sampled.
         image: the images that a model takes, to which those of the source are fitted; None for their own size.
         root: where data that was downloaded before lies.
         download: whether the network may be asked.
-        attributes: a CSV of attributes or labels beside a folder of images.
+        attributes: a CSV of attributes or labels beside a folder of images or tar files.
         max_bad: the largest share of unreadable files that is only warned about.
         options: further options of a source by name, such as the correlations of `faces`.
     """

@@ -73,6 +73,18 @@ def leave_out(data: Images, names: Sequence[str]) -> Images:
         UnknownNameError: when a name is no class or attribute.
         DataError: when an attribute is not 0/1, or no image is left.
     """
+    kept = left_in(data, names)
+    if not kept.any():
+        raise DataError(f"expected images without {', '.join(names)}, got none among {len(data)}")
+    return data.take(np.flatnonzero(kept))
+
+
+def left_in(data: Described, names: Sequence[str]) -> np.ndarray:
+    """Which images `leave_out` leaves: bool of shape (n,); none may be.
+
+    Raises:
+        UsageError, UnknownNameError, DataError: as `leave_out` does.
+    """
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise UsageError(f"without: expected a list of classes and attributes, such as ['7'], got {names!r}")
     kept = np.ones(len(data), bool)
@@ -86,6 +98,4 @@ def leave_out(data: Images, names: Sequence[str]) -> Images:
             kept &= (data.labels >= 0) & (data.labels != data.classes.index(name))
         else:
             raise unknown_name("class or attribute", name, [*data.attributes, *data.classes])
-    if not kept.any():
-        raise DataError(f"expected images without {', '.join(names)}, got none among {len(data)}")
-    return data.take(np.flatnonzero(kept))
+    return kept

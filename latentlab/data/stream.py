@@ -11,7 +11,7 @@ import numpy as np
 
 from latentlab.codec import ImageSpec
 from latentlab.data import INDEXED, build_request, find_files, load_data
-from latentlab.data.dataset import Dataset, Split
+from latentlab.data.dataset import Dataset, Request, Split
 from latentlab.data.decode import THREADS
 from latentlab.data.fit import PREPROCESSING
 from latentlab.data.index import FileIndex, read_files
@@ -127,6 +127,8 @@ def stream_data(
         source, split=split, count=count, seed=seed, image=image, root=root, download=download, attributes=attributes,
         max_bad=1.0, without=without, options=options,
     )  # fmt: skip
+    if name == "tar":
+        return _tar_stream(request, image, count, without)
     known: FileIndex | Dataset
     if name in INDEXED:
         known = index = find_files(name, request, count=count, without=without)
@@ -156,6 +158,30 @@ def stream_data(
         pieces=pieces,
         count=len(known),
         preprocessing=preprocessing(image, options),
+    )
+
+
+def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: Sequence[str]) -> Stream:
+    from latentlab.data.tar import find_shards
+
+    if count is not None:
+        raise UsageError(
+            f"count: expected all images of tar:{request.location}, which come by the shard, got {count}; name fewer "
+            "shards"
+        )
+    shards = find_shards(request, without)
+    layout = shards[0].layout
+    return Stream(
+        source=layout.source,
+        split=layout.split,
+        image=image,
+        classes=layout.classes,
+        attributes=layout.attributes,
+        labelled=bool(layout.classes),
+        pieces=shards,
+        count=None,
+        # Classes are no part of what is done to pixels.
+        preprocessing=preprocessing(image, {}),
     )
 
 
