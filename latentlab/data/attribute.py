@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 # CelebA's names that are not plain already: the others are only written small.
@@ -85,6 +87,22 @@ def as_attribute(values: np.ndarray) -> np.ndarray:
     if len(known) and np.isin(known, (-1, 1)).all() and (known == -1).any():
         return (values + 1) / 2
     return values
+
+
+def score_threshold(values: np.ndarray) -> float | None:
+    """The score above which an image has an attribute: the median; None for 0/1 and NaN, which need none."""
+    values = np.asarray(values, dtype=np.float32)
+    known = values[~np.isnan(values)]
+    if ((known == 0) | (known == 1)).all():
+        return None
+    # Where half or more have the highest score, the median parts nothing, and the next one down does.
+    return float(min([np.median(known), *np.unique(known)[-2:-1]]))
+
+
+def score_thresholds(attributes: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The threshold of each attribute of scores; those of 0/1 have none."""
+    found = {name: score_threshold(values) for name, values in attributes.items()}
+    return {name: threshold for name, threshold in found.items() if threshold is not None}
 
 
 def _fold(name: str) -> str:

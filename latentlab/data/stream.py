@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from latentlab.codec import ImageSpec
 from latentlab.data import INDEXED, build_request, find_files, load_data
+from latentlab.data.attribute import score_thresholds
 from latentlab.data.dataset import Dataset, Request, Split
 from latentlab.data.decode import THREADS
 from latentlab.data.fit import PREPROCESSING
@@ -52,6 +54,8 @@ class Stream:
         pieces: in the order of the images.
         count: how many images there are in all; None where only reading tells.
         preprocessing: what is done to an image before a model sees it; where two texts differ, pixels do.
+        thresholds: for each attribute of scores, the score above which an image has it; all others are 0/1.
+        fingerprint: of which images these are, by their names, or the names of their shards.
     """
 
     source: str
@@ -63,6 +67,8 @@ class Stream:
     pieces: Sequence[Piece]
     count: int | None
     preprocessing: str
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def stream_data(
     source: str | Path,
     *,
     image: ImageSpec,
-    rows: int,
+    rows: int | Callable[[int], int],
     split: Split = "test",
     count: int | None = None,
     seed: int = 0,
@@ -114,14 +120,15 @@ def stream_data(
     Args:
         source: as `load_data` takes it.
         image: the images that a model takes, to which those of the source are fitted.
-        rows: how many images a piece has at most; a shard of a `tar:` source is a piece whatever it holds.
+        rows: how many images a piece has at most, or that as a function of how many there are; a shard of a `tar:`
+            source is a piece whatever it holds.
         split, count, seed, root, download, attributes, without, options: as for `load_data`.
 
     Raises:
         UnknownNameError, UsageError: as `load_data` does.
         DataError: when the data is missing or cannot be read, or two images have the same id.
     """
-    if isinstance(rows, bool) or rows != int(rows) or rows < 1:
+    if not callable(rows) and (isinstance(rows, bool) or rows != int(rows) or rows < 1):
         raise UsageError(f"rows: expected a whole number of images a piece, at least 1, got {rows}")
     name, request = build_request(
         source, split=split, count=count, seed=seed, image=image, root=root, download=download, attributes=attributes,
@@ -134,15 +141,16 @@ def stream_data(
         known = index = find_files(name, request, count=count, without=without)
         # A piece may be read by a process that runs in another folder.
         index = replace(index, folder=index.folder.absolute())
-        refuse_twins(index.names, index.source)
+        ids = index.names
     else:
         known = data = load_data(
             source, split=split, count=count, seed=seed, image=image, root=root, download=download, without=without,
             **options,
         )  # fmt: skip
-        refuse_twins(data.ids, data.source)
+        ids = data.ids
+    refuse_twins(ids, known.source)
     pieces: list[Piece] = []
-    for start, stop in _slices(len(known), int(rows)):
+    for start, stop in _slices(len(known), rows(len(known)) if callable(rows) else int(rows)):
         part, title = np.arange(start, stop), f"images {start:,}–{stop - 1:,}"
         if name in INDEXED:
             pieces.append(FilePiece(title, index.take(part), image))
@@ -158,6 +166,8 @@ def stream_data(
         pieces=pieces,
         count=len(known),
         preprocessing=preprocessing(image, options),
+        thresholds=score_thresholds(known.attributes),
+        fingerprint=_fingerprint(ids),
     )
 
 
@@ -182,6 +192,8 @@ def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: 
         count=None,
         # Classes are no part of what is done to pixels.
         preprocessing=preprocessing(image, {}),
+        thresholds=dict(layout.thresholds),
+        fingerprint=_fingerprint(shard.name for shard in shards),
     )
 
 
@@ -193,6 +205,14 @@ def preprocessing(image: ImageSpec, options: Mapping[str, object]) -> str:
     """
     told = [f"{name}={options[name]}" for name in sorted(options)]
     return "; ".join([PREPROCESSING, str(image), f"ink {image.ink}", *told])
+
+
+def _fingerprint(names: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for name in names:
+        # No name has such a byte, so that two lists of names are never one text.
+        digest.update(str(name).encode(errors="surrogateescape") + b"\0")
+    return digest.hexdigest()[:32]
 
 
 def _slices(total: int, rows: int) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from latentlab.codec import ImageSpec
+from latentlab.data.attribute import score_thresholds
 from latentlab.data.dataset import Dataset, Request, Skipped
 from latentlab.data.decode import THREADS, check_skipped, decode_files
 from latentlab.data.fit import SUFFIXES, decode_image, eight_bits
@@ -45,6 +46,7 @@ class Layout:
         signed: those that are written as −1 and 1.
         without: classes and 0/1 attributes whose images are left out.
         table: a CSV that tells of attributes, and of labels and splits where it has such columns.
+        thresholds: for each attribute of scores, the score above which an image has it.
     """
 
     source: str
@@ -54,6 +56,7 @@ class Layout:
     signed: frozenset[str] = frozenset()
     without: tuple[str, ...] = ()
     table: Path | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -331,18 +334,20 @@ def _layout_of_table(layout: Layout, path: Path, shard: str, first: Sequence[Sam
             f"lines name images such as {told.table.files[0]!r}"
         )
     classes = sorted_classes(told.table.labels) if told.table.labels is not None else ()
-    return replace(layout, classes=classes, attributes=tuple(told.table.attributes), table=path)
+    columns = told.table.attributes
+    return replace(layout, classes=classes, attributes=tuple(columns), table=path, thresholds=score_thresholds(columns))
 
 
 def _layout_of_samples(layout: Layout, first: Sequence[Sample]) -> Layout:
-    values: dict[str, set[float]] = {}
+    values: dict[str, list[float]] = {}
     for sample in first:
         for name, value in sample.attributes.items():
-            known = values.setdefault(name, set())
+            known = values.setdefault(name, [])
             if not np.isnan(value):
-                known.add(value)
-    signed = frozenset(name for name, known in values.items() if -1 in known and known <= {-1, 1})
-    return replace(layout, attributes=tuple(values), signed=signed)
+                known.append(value)
+    signed = frozenset(name for name, known in values.items() if -1 in known and set(known) <= {-1, 1})
+    scores = {name: np.array(known) for name, known in values.items() if name not in signed}
+    return replace(layout, attributes=tuple(values), signed=signed, thresholds=score_thresholds(scores))
 
 
 def _first_classes(first: Sequence[Sample], shard: str) -> tuple[str, ...]:

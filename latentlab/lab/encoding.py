@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def encode_source(
     stream = stream_data(
         source,
         image=lab.image,
-        rows=part_rows(count, lab.latent.size),
+        rows=partial(part_rows, size=lab.latent.size),
         split=split or default_split(str(source)),
         count=count,
         seed=seed,
@@ -115,10 +116,10 @@ def table_plan(lab: Lab, stream: Stream, seed: int) -> TablePlan:
         classes=stream.classes,
         labelled=stream.labelled,
         attributes=stream.attributes,
-        thresholds=getattr(stream, "thresholds", {}),
+        thresholds=stream.thresholds,
         posterior=has_logvar(lab),
         pieces=len(stream.pieces),
-        images=getattr(stream, "fingerprint", ""),
+        images=stream.fingerprint,
         seed=seed,
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from latentlab.data.dataset import Dataset, as_unit
 from latentlab.errors import DataError, FileFormatError
 from latentlab.latents.encode import codec_device, posterior_of
-from latentlab.latents.store.manifest import PartEntry, TablePlan
+from latentlab.latents.store.manifest import MOST_ROWS, PartEntry, TablePlan
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.sidecar import Skipped
 from latentlab.latents.store.write import write_part
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Blocks that are decoded while another one is encoded.
 AHEAD = 4
+# Numbers of means that a part may hold at most: 256 MB, and as much again for log-variances.
+MOST_VALUES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ class PartTask:
         plan: of the table.
         place: where the table lies.
         opener: of the model.
-        threads: of this part alone, for decoding and for products; None leaves them as they are.
+        threads: that decode.
+        shared: whether other parts are made on this machine at the same time: products then take as many threads.
     """
 
     number: int
@@ -73,7 +76,8 @@ class PartTask:
     plan: TablePlan
     place: Place
     opener: Opener
-    threads: int | None = None
+    threads: int = 1
+    shared: bool = False
 
     def __str__(self) -> str:
         return f"part {self.number} ({self.piece.name})"
@@ -96,7 +100,7 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
     """
     import torch
 
-    if task.threads is not None:
+    if task.shared:
         torch.set_num_threads(task.threads)
     plan = task.plan
     codec, checkpoint = task.opener()
@@ -106,11 +110,12 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
             "while images were encoded: encode into another folder"
         )
     device = codec_device(codec)
-    blocks = task.piece.read(batch_rows(codec.image.size))
+    blocks = task.piece.read(batch_rows(codec.image.size), task.threads)
     if device.type != "cpu":
         blocks = _ahead(blocks)
     parts: list[Latents] = []
     skipped: list[Skipped] = []
+    rows = 0
     with torch.inference_mode():
         for block in blocks:
             skipped += [Skipped(one.name, one.reason) for one in block.skipped]
@@ -118,6 +123,8 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
                 x = as_tensor(as_unit(block.pixels)).to(device, non_blocking=True)
                 mean, logvar = posterior_of(codec, x, plan.posterior)
                 parts.append(_rows(block, plan, mean, logvar))
+                rows += len(block)
+                _check_rows(rows, task)
             report(len(block) + len(block.skipped))
     latents = _joined(parts, plan)
     _check_finite(latents, task)
@@ -158,6 +165,16 @@ def _joined(parts: list[Latents], plan: TablePlan) -> Latents:
         },
         thresholds=plan.thresholds,
     )
+
+
+def _check_rows(rows: int, task: PartTask) -> None:
+    """Refuse a piece that makes more than a part holds: memory has to end somewhere, and a shard may have any size."""
+    most = min(MOST_ROWS, max(1, MOST_VALUES // task.plan.latent.size))
+    if rows > most:
+        raise DataError(
+            f"expected at most {most:,} images of {task.plan.latent.size} dimensions in {task.piece.name}, got more; "
+            "cut it into smaller shards"
+        )
 
 
 def _check_finite(latents: Latents, task: PartTask) -> None:

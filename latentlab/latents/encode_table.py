@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SKIPPED = "skipped.csv"
 # Numbers of means in a part: 32 MB, and as much again for log-variances, in every worker.
-MOST_VALUES = 1 << 23
+ROOMY = 1 << 23
 # Parts of a source, more or less: enough to share among processes, and little to lose when one is killed.
 PARTS = 64
 FEWEST_ROWS = 2_048
@@ -62,19 +62,17 @@ class Encoded:
     skipped: int
 
 
-def part_rows(count: int | None, size: int) -> int:
+def part_rows(count: int, size: int) -> int:
     """The images of one part: about a sixty-fourth of all, so far as 32 MB of means and Arrow's readers allow.
 
     Args:
-        count: of images, where it is known.
+        count: of images.
         size: the latent dimensions d.
 
     >>> part_rows(100_000, 32), part_rows(50_000_000, 128)
     (2048, 65536)
     """
-    most = max(1, min(MOST_ROWS, MOST_VALUES // size))
-    if count is None:
-        return most
+    most = max(1, min(MOST_ROWS, ROOMY // size))
     rows = FEWEST_ROWS
     while rows * PARTS < count:
         rows *= 2
@@ -125,9 +123,11 @@ def encode_table(
         done = _whole_parts(place, plan, there)
         _check_room(place, plan, stream, done)
         write_plan(place, plan)
-        threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+        # A task of Ray has one processor, wherever it runs.
+        threads = 1 if engine == "ray" else max(1, (os.cpu_count() or 1) // workers)
+        shared = engine == "ray" or workers > 1
         tasks = [
-            PartTask(number, piece, plan, place, opener, threads)
+            PartTask(number, piece, plan, place, opener, threads, shared)
             for number, piece in enumerate(stream.pieces)
             if number not in done
         ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from latentlab.data.attribute import score_thresholds
 from latentlab.errors import DataError
 
 
@@ -49,11 +50,9 @@ class Latents:
         for name, column in rows.items():
             if column is not None and len(column) != len(self.mean):
                 raise DataError(f"expected {len(self.mean)} rows of {name}, got {len(column)}")
-        found = {
-            name: self.thresholds[name] if name in self.thresholds else _threshold(column)
-            for name, column in self.attributes.items()
-        }
-        known = {name: float(threshold) for name, threshold in found.items() if threshold is not None}
+        unknown = {name: column for name, column in self.attributes.items() if name not in self.thresholds}
+        given = {name: float(self.thresholds[name]) for name in self.attributes if name in self.thresholds}
+        known = {**given, **score_thresholds(unknown)}
         object.__setattr__(self, "thresholds", known)
 
     def __len__(self) -> int:
@@ -100,13 +99,3 @@ class Latents:
         from latentlab.errors import unknown_name
 
         raise unknown_name("attribute or class", name, self.property_names())
-
-
-def _threshold(column: np.ndarray) -> float | None:
-    """The score above which an image has an attribute; None for 0/1 and NaN, which need none."""
-    values = np.asarray(column, dtype=np.float32)
-    known = values[~np.isnan(values)]
-    if ((known == 0) | (known == 1)).all():
-        return None
-    # Where half or more have the highest score, the median parts nothing, and the next one down does.
-    return float(min([np.median(known), *np.unique(known)[-2:-1]]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.errors import FileFormatError, first_line
+from latentlab.errors import DataError, FileFormatError, first_line
 from latentlab.latents.store.manifest import TablePlan
 from latentlab.latents.table import Latents
 
@@ -136,5 +136,12 @@ def _column(field: pa.Field, latents: Latents, splits: np.ndarray | None) -> pa.
     values = np.asarray(latents.attributes[field.name.removeprefix(ATTRIBUTE)], np.float32)
     unknown = np.isnan(values)
     if pa.types.is_boolean(field.type):
+        strange = ~unknown & (values != 0) & (values != 1)
+        if strange.any():
+            row = int(np.argmax(strange))
+            raise DataError(
+                f"expected 0 or 1 as {field.name.removeprefix(ATTRIBUTE)!r}, as in the first images, got "
+                f"{values[row]:g} for {str(latents.ids[row])!r}; tell of all images in a CSV with --attributes"
+            )
         return pa.array(np.where(unknown, 0, values) > 0.5, pa.bool_(), mask=unknown)
     return pa.array(values, pa.float32(), mask=unknown)
