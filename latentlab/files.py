@@ -12,6 +12,8 @@ from typing import Any
 
 from latentlab.errors import FileFormatError, LatentlabError
 
+TEMPORARY = ".part"
+
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
@@ -22,7 +24,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
     """
     path = Path(path)
     # A name of its own, so that two writers never share a temporary file.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -40,6 +42,16 @@ def write_bytes(path: Path, content: bytes) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def temporary_name(path: Path) -> Path:
+    """Where a file is written before it gets its name: beside its place, hidden, and no two alike."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is such a one."""
+    return name.startswith(".") and name.endswith(TEMPORARY)
 
 
 def write_text(path: Path, text: str) -> Path:

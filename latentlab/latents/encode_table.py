@@ -135,6 +135,7 @@ def encode_table(
         for number, entry in run(encode_part, tasks, workers=workers, report=counted.add, address=address):
             counted.part()
             done[tasks[number].number] = entry
+        place.sweep()
         entries = tuple(done[number] for number in range(len(stream.pieces)))
         _finish(place, plan, entries, max_bad, versions or {})
     return Encoded(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-import secrets
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from latentlab.errors import LatentlabError, unknown_name
-from latentlab.files import cannot_write
+from latentlab.files import cannot_write, temporary_name
 from latentlab.latents.store.part import ATTRIBUTE, ID, LABEL, LOGVAR, MEAN, SPLIT
 from latentlab.latents.store.stored import StoredLatents
 from latentlab.latents.table import Latents
@@ -157,7 +156,7 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
     """A file that is too large to be made in memory first: whole under its name, or not there."""
     if path.exists():
         raise LatentlabError(f"expected {path} not to be there yet, got one; choose another --out")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = temporary_name(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import FileFormatError, LatentlabError, UsageError, first_line
-from latentlab.files import write_bytes
+from latentlab.files import is_temporary, write_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -138,6 +138,13 @@ class Place:
                 return
             store, root = self._store
             store.rm_file(f"{root}/{name}")
+
+    def sweep(self) -> None:
+        """Take away what writers that were killed had begun; for whoever holds the place alone."""
+        if not self.is_remote:
+            for name in self.names():
+                if is_temporary(name):
+                    self.remove(name)
 
     def free_bytes(self) -> int | None:
         """The room that is left on the disk; None where nobody can tell."""

@@ -1,0 +1,332 @@
+"""A source encoded into a table: the same bytes whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import latentlab as ll
+from latentlab.errors import CapabilityError, DataError, FileFormatError, LatentlabError, UsageError
+from latentlab.lab.encoding import encode_source
+from latentlab.latents import encode_table
+from latentlab.latents.store import open_latents
+from latentlab.latents.store.manifest import MANIFEST
+from latentlab.latents.store.place import Place
+
+
+@pytest.fixture(scope="module")
+def lab():
+    return ll.load("digits", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode_table, "FEWEST_ROWS", 256)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty small photographs of two classes, with scores."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        place = folder / ("cat" if number % 3 else "dog")
+        place.mkdir(exist_ok=True)
+        pixels = rng.integers(0, 256, (20, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(place / f"{number:02d}.jpg")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != ".lock"}
+
+
+def test_the_table_holds_what_the_model_says_of_each_image(lab, tmp_path: Path) -> None:
+    done = encode_source(lab, "digits", tmp_path / "t", split="all", workers=1)
+    data = ll.load_data("digits", split="all")
+    known = lab.encode_data(data)
+    stored = open_latents(tmp_path / "t", lab.checkpoint)
+    found = stored.take(np.arange(len(stored)))
+    assert (done.images, done.kept, done.skipped, len(stored.manifest.parts)) == (1797, 0, 0, 8)
+    assert found.ids.tolist() == known.ids.tolist()
+    np.testing.assert_allclose(found.mean, known.mean, atol=1e-6)
+    np.testing.assert_allclose(found.logvar, known.logvar, atol=1e-5)
+    np.testing.assert_array_equal(found.labels, known.labels)
+    assert found.classes == known.classes
+    assert stored.summary.count == 1797
+    assert stored.verify() == []
+
+
+def test_processes_write_the_same_bytes_as_one(lab, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    encode_source(lab, "digits", tmp_path / "one", split="all", workers=1)
+    encode_source(
+        lab, "digits", tmp_path / "two", split="all", workers=2,
+        progress=lambda task, done, total, note="": seen.append((done, total)),
+    )  # fmt: skip
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert seen[0] == (0, 1797) and seen[-1] == (1797, 1797)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_what_was_stopped_goes_on_to_the_same_bytes(lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    encode_source(lab, "digits", whole, split="all", workers=1)
+
+    def stop(task: str, done: int, total: int, note: str = "") -> None:
+        if done > 900:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_source(lab, "digits", stopped, split="all", workers=1, progress=stop)
+    assert MANIFEST not in contents(stopped)
+    with pytest.raises(FileFormatError, match="go on with --resume"):
+        open_latents(stopped)
+    with pytest.raises(LatentlabError, match="not finished; go on with --resume, or"):
+        encode_source(lab, "digits", stopped, split="all", workers=1)
+    # One part lost its sidecar, another was cut short: both are made again.
+    (stopped / "part-00000.sidecar").unlink()
+    cut = stopped / "part-00001.arrow"
+    cut.write_bytes(cut.read_bytes()[:-8])
+    done = encode_source(lab, "digits", stopped, split="all", workers=1, resume=True)
+    assert done.kept == 1
+    assert contents(stopped) == contents(whole)
+    again = encode_source(lab, "digits", stopped, split="all", workers=1, resume=True)
+    assert (again.images, again.kept) == (0, 8)
+
+
+def test_another_table_is_not_gone_on_with(lab, tmp_path: Path) -> None:
+    encode_source(lab, "digits", tmp_path / "t", workers=1)
+    with pytest.raises(LatentlabError, match="holds a table of latents already; choose another --out"):
+        encode_source(lab, "digits", tmp_path / "t", workers=1)
+    before = contents(tmp_path / "t")
+    with pytest.raises(FileFormatError, match=r"another one \(.*split: train, not test"):
+        encode_source(lab, "digits", tmp_path / "t", split="train", workers=1, resume=True)
+    other = ll.load("digits-ae", "cpu")
+    with pytest.raises(FileFormatError, match=r"another one \(.*checkpoint: "):
+        encode_source(other, "digits", tmp_path / "t", workers=1, resume=True)
+    assert contents(tmp_path / "t") == before
+
+
+def test_a_folder_with_one_more_image_is_another_table(lab, photos: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    encode_source(lab, f"folder:{folder}", tmp_path / "t", workers=1)
+    stored = open_latents(tmp_path / "t")
+    assert (len(stored), stored.plan.classes, stored.plan.split) == (60, ("cat", "dog"), "all")
+    shutil.copy(folder / "cat/01.jpg", folder / "cat/xx.jpg")
+    with pytest.raises(FileFormatError, match=r"another one \(.*images: "):
+        encode_source(lab, f"folder:{folder}", tmp_path / "t", workers=1, resume=True)
+
+
+def test_a_folder_gives_the_latents_that_its_files_have_everywhere(lab, photos: Path, tmp_path: Path) -> None:
+    encode_source(lab, f"folder:{photos}", tmp_path / "t", workers=1)
+    found = open_latents(tmp_path / "t").take([0, 41])
+    assert found.ids.tolist() == ["cat/01.jpg", "dog/03.jpg"]
+    data = ll.load_data(f"folder:{photos}", split="all", image=lab.image)
+    rows = [list(data.ids).index(name) for name in found.ids]
+    np.testing.assert_allclose(found.mean, lab.encode(data.images[rows]), atol=1e-5)
+    # Single files are not rounded to eight bits.
+    images = lab.read_images([photos / name for name in found.ids])
+    np.testing.assert_allclose(found.mean, lab.encode(images), atol=0.05)
+
+
+def test_images_that_cannot_be_read_are_listed(lab, photos: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(photos, tmp_path / "photos"))
+    (folder / "cat" / "01.jpg").write_bytes(b"no image")
+    cut = folder / "dog" / "03.jpg"
+    cut.write_bytes(cut.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"2 of 60 images cannot be read, .*--max-bad 0\.01; skipped\.csv"):
+        encode_source(lab, f"folder:{folder}", tmp_path / "t", workers=1)
+    assert MANIFEST not in contents(tmp_path / "t")
+    # What is there is taken, without encoding anything again.
+    done = encode_source(lab, f"folder:{folder}", tmp_path / "t", workers=1, resume=True, max_bad=0.1)
+    assert (done.images, done.skipped, len(done.latents)) == (0, 2, 58)
+    lines = (tmp_path / "t" / "skipped.csv").read_text().splitlines()
+    assert lines[0] == "id,reason"
+    assert lines[1].startswith("cat/01.jpg,") and lines[2].startswith("dog/03.jpg,")
+    assert "cat/01.jpg" not in list(done.latents.ids())
+
+
+def test_a_disk_without_room_is_said_before(lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Place, "free_bytes", lambda place: 1000)
+    with pytest.raises(LatentlabError, match=r"GB of room in .* for 359 latents, got 0\.0 GB"):
+        encode_source(lab, "digits", tmp_path / "t", workers=1)
+    assert not contents(tmp_path / "t")
+
+
+def test_a_disk_that_fills_loses_nothing(lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    from latentlab import files
+
+    flushed, whole = os.fsync, tmp_path / "whole"
+    encode_source(lab, "digits", whole, split="all", workers=1)
+    calls = []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) > 12:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flushed(handle)
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(LatentlabError, match="the disk is full; make room and run it again"):
+        encode_source(lab, "digits", tmp_path / "t", split="all", workers=1)
+    monkeypatch.setattr(files.os, "fsync", flushed)
+    assert not [name for name in contents(tmp_path / "t") if name.endswith(".part")]
+    done = encode_source(lab, "digits", tmp_path / "t", split="all", workers=1, resume=True)
+    assert done.kept > 0
+    assert contents(tmp_path / "t") == contents(whole)
+
+
+def test_two_at_once_into_one_folder(lab, tmp_path: Path) -> None:
+    with Place(str(tmp_path / "t")).locked(), pytest.raises(LatentlabError, match="another process that is"):
+        encode_source(lab, "digits", tmp_path / "t", workers=1)
+
+
+def test_object_stores_take_tables(lab, tmp_path: Path) -> None:
+    url = f"memory://{tmp_path.name}/table"
+    done = encode_source(lab, "digits", url, workers=1)
+    assert len(done.latents) == 359
+    stored = open_latents(url, lab.checkpoint)
+    encode_source(lab, "digits", tmp_path / "t", workers=1)
+    same = open_latents(tmp_path / "t")
+    assert stored.manifest == same.manifest
+    np.testing.assert_array_equal(stored.take([5, 350]).mean, same.take([5, 350]).mean)
+    assert stored.verify() == []
+
+
+def test_tar_shards_on_an_object_store(lab, photos: Path, tmp_path: Path) -> None:
+    import io
+    import tarfile
+
+    import fsspec
+
+    root = f"memory://{tmp_path.name}/shards"
+    names = sorted(path for path in photos.rglob("*.jpg"))
+    for shard in range(3):
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for path in names[shard::3]:
+                tar.add(path, f"{path.stem}.jpg")
+                member = tarfile.TarInfo(f"{path.stem}.cls")
+                member.size = 1
+                tar.addfile(member, io.BytesIO(b"1" if path.parent.name == "dog" else b"0"))
+        with fsspec.open(f"{root}/train-{shard:03d}.tar", "wb") as file:
+            file.write(buffer.getvalue())
+    done = encode_source(lab, f"tar:{root}/train-{{000..002}}.tar", tmp_path / "t", workers=1)
+    stored = done.latents
+    assert (len(stored), len(stored.manifest.parts), stored.plan.classes) == (60, 3, ("0", "1"))
+    found = stored.take(np.arange(60))
+    assert found.ids[0] == f"train-000/{names[0].stem}"
+    assert (found.labels == [path.parent.name == "dog" for s in range(3) for path in names[s::3]]).all()
+    np.testing.assert_allclose(found.mean[0], lab.encode(lab.read_images([names[0]]))[0], atol=0.05)
+
+
+def test_a_model_that_its_file_does_not_make_again_is_refused(lab, tmp_path: Path) -> None:
+    from latentlab.lab.lab import Lab
+
+    changed = Lab(replace(lab.run, path=ll.load("digits-ae", "cpu").path))
+    with pytest.raises(CapabilityError, match="`latentlab adopt` it first"):
+        encode_source(changed, "digits", tmp_path / "t", workers=1)
+    with pytest.raises(UsageError, match="at least 1 worker, got 0"):
+        encode_source(lab, "digits", tmp_path / "t", workers=0)
+    with pytest.raises(LatentlabError, match="unknown engine 'spark'"):
+        encode_source(lab, "digits", tmp_path / "t", engine="spark")
+
+
+def test_scores_are_split_where_all_images_split_them(tmp_path: Path) -> None:
+    faces = ll.load("faces", "cpu")
+    encode_source(faces, "faces", tmp_path / "t", count=300, workers=1)
+    stored = open_latents(tmp_path / "t")
+    known = ll.load_data("faces", split="test", count=300)
+    for name in ("tilt", "smile"):
+        values = known.attributes[name]
+        expected = values > np.median(values) if name == "tilt" else values == 1
+        np.testing.assert_array_equal(stored.truth(name) == 1, expected)
+
+
+WORDS = ["digits", "--split", "all", "--model", "digits", "--workers", "2", "--json"]
+
+
+def run(folder: Path, *words: str, wait: bool = True) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, "encode", *WORDS, "--out", str(folder), *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    if wait:
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+        process.record = json.loads(out)  # type: ignore[attr-defined]
+    return process
+
+
+# The command line, with parts of 64 images: enough of them to be stopped between.
+PROGRAM = """
+if __name__ == "__main__":
+    from latentlab.latents import encode_table
+    encode_table.FEWEST_ROWS = 64
+    from latentlab.cli.app import app
+    app(prog_name="latentlab")
+"""
+
+
+def workers_of(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                text = (entry / "stat").read_text().rpartition(")")[2].split()
+                command = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if int(text[1]) == parent and b"spawn_main" in command:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("victim", ["worker", "parent", "interrupt"])
+def test_whatever_is_killed_the_bytes_are_the_same(victim: str, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    run(whole)
+    folder = tmp_path / "killed"
+    process = run(folder, wait=False)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("part-*.sidecar")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
+    if victim == "worker":
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        assert process.wait(120) == 0
+    else:
+        os.kill(process.pid, signal.SIGKILL if victim == "parent" else signal.SIGINT)
+        assert process.wait(120) == (-signal.SIGKILL if victim == "parent" else 130)
+        for worker in workers:
+            until = time.monotonic() + 20
+            while Path(f"/proc/{worker}").exists() and time.monotonic() < until:
+                time.sleep(0.05)
+            assert not Path(f"/proc/{worker}").exists(), "a worker outlived its parent"
+        run(folder, "--resume")
+    assert contents(folder) == contents(whole)
+    process.stdout.close(), process.stderr.close()
+
+
+def test_no_worker_stays_behind(lab, tmp_path: Path) -> None:
+    encode_source(lab, "digits", tmp_path / "t", split="all", workers=2)
+    assert multiprocessing.active_children() == []
