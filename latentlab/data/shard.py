@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from latentlab.data.attribute import plain_name
 from latentlab.data.fit import SUFFIXES
@@ -54,7 +54,7 @@ def read_samples(url: str, name: str, *, images: bool = True) -> Iterator[Sample
             cannot be read.
     """
     seen: set[str] = set()
-    key, members = "", dict[str, bytes]()
+    key, members = "", dict[str, bytes | None]()
     for member_key, ending, content in _members(url, name, images):
         if member_key != key:
             if members:
@@ -70,15 +70,11 @@ def read_samples(url: str, name: str, *, images: bool = True) -> Iterator[Sample
         yield _sample(name, key, members)
 
 
-def _members(url: str, name: str, images: bool) -> Iterator[tuple[str, str, bytes]]:
-    """The key, ending and content of each member that says something."""
-    import fsspec
-
-    tail = _Tail(name)
+def _members(url: str, name: str, images: bool) -> Iterator[tuple[str, str, bytes | None]]:
+    """The key, ending and content of each member that says something; None for an image that is too large."""
     try:
-        filesystem, path = fsspec.core.url_to_fs(url)
-        with filesystem.open(path, "rb") as file:
-            tail.file = file
+        with _open(url, name) as file:
+            tail = _Tail(name, file)
             with tarfile.open(fileobj=tail, mode="r|") as tar:
                 while (member := tar.next()) is not None:
                     # Or tarfile would keep what it knows of every member.
@@ -86,20 +82,17 @@ def _members(url: str, name: str, images: bool) -> Iterator[tuple[str, str, byte
                     if not member.isreg() or (found := _split_name(member.name)) is None:
                         continue
                     key, ending = found
-                    if ending in ENDINGS and (not images or member.size > MOST_IMAGE_BYTES):
-                        yield key, ending, b""
+                    picture = ending in ENDINGS
+                    if picture and (not images or member.size > MOST_IMAGE_BYTES):
+                        yield key, ending, None if images else b""
                         continue
-                    if member.size > (MOST_IMAGE_BYTES if ending in ENDINGS else MOST_TEXT_BYTES):
+                    if not picture and member.size > MOST_TEXT_BYTES:
                         raise DataError(f"{name}: expected a small file {member.name}, got {member.size:,} bytes")
                     content = tar.extractfile(member)
                     yield key, ending, b"" if content is None else content.read()
                 end = tail.block(tar.offset)
-    except FileNotFoundError:
-        raise DataError(f"expected a shard {url}, found none; fetch it, or name those that are there") from None
     except tarfile.TarError as error:
         raise DataError(f"cannot read the shard {name}: {first_line(error)}; fetch it again") from error
-    except (OSError, ImportError, ValueError) as error:
-        raise DataError(f"cannot read the shard {name}: {first_line(error)}") from error
     # tarfile takes a file that ends between two members, or goes on with something else, for one that is whole.
     if len(end) < BLOCK:
         raise DataError(f"the shard {name} is cut short: it has no end mark; fetch it again")
@@ -107,17 +100,30 @@ def _members(url: str, name: str, images: bool) -> Iterator[tuple[str, str, byte
         raise DataError(f"the shard {name} is broken: no header of a file follows the last one; fetch it again")
 
 
+def _open(url: str, name: str) -> BinaryIO:
+    import fsspec
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url)
+        return filesystem.open(path, "rb")
+    except FileNotFoundError:
+        raise DataError(f"expected a shard {url}, found none; fetch it, or name those that are there") from None
+    # Every kind of storage has errors of its own.
+    except Exception as error:
+        raise DataError(f"cannot read the shard {name}: {first_line(error)}") from error
+
+
 class _Tail:
     """A file that is read from front to back, and the last of what was read."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.file = name, None
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self.name, self.file = name, file
         self.at, self.kept = 0, b""
 
     def read(self, size: int) -> bytes:
         try:
             content = self.file.read(size)
-        # Every kind of storage has errors of its own.
+        # As above: an object store may also break off in the middle.
         except Exception as error:
             raise DataError(f"cannot read the shard {self.name}: {first_line(error)}") from error
         kept = self.kept + content
@@ -143,18 +149,20 @@ def _split_name(name: str) -> tuple[str, str] | None:
     return (path.parent / stem).as_posix(), ending
 
 
-def _sample(shard: str, key: str, members: Mapping[str, bytes]) -> Sample:
+def _sample(shard: str, key: str, members: Mapping[str, bytes | None]) -> Sample:
     found = [ending for ending in members if ending in ENDINGS]
     if len(found) > 1:
         raise DataError(f"expected one image a key in {shard}, got {' and '.join(found)} for {key!r}; rename one")
     label, attributes = None, dict[str, float]()
     if "json" in members:
-        label, attributes = _read_json(shard, key, members["json"])
+        label, attributes = _read_json(shard, key, members["json"] or b"")
     if "cls" in members:
-        label = _read_class(shard, key, members["cls"])
+        label = _read_class(shard, key, members["cls"] or b"")
     content = members[found[0]] if found else b""
     reason = "" if found else f"expected an image beside {key} in {shard}, got none"
-    return Sample(key, content, reason, label, attributes)
+    if content is None:
+        reason = f"expected an image file of at most {MOST_IMAGE_BYTES >> 20} MiB for {key} in {shard}, got more"
+    return Sample(key, content or b"", reason, label, attributes)
 
 
 def _read_class(shard: str, key: str, content: bytes) -> int:

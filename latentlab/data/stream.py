@@ -179,7 +179,7 @@ def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: 
             f"count: expected all images of tar:{request.location}, which come by the shard, got {count}; name fewer "
             "shards"
         )
-    shards = find_shards(request, without)
+    shards = find_shards(request, image, without)
     layout = shards[0].layout
     return Stream(
         source=layout.source,

@@ -178,11 +178,10 @@ def read(request: Request) -> Dataset:
     Raises:
         DataError: when a shard cannot be read, a label is none of the classes, or too many images cannot be read.
     """
-    if request.image is None:
-        request = replace(request, image=_first_size(request))
+    image = request.image or _first_size(request)
     blocks: list[Dataset] = []
     wanted = request.count
-    for shard in find_shards(request):
+    for shard in find_shards(request, image):
         for block in shard.read(BATCH if wanted is None else min(BATCH, wanted)):
             blocks.append(block)
             if wanted is not None and (wanted := wanted - len(block)) <= 0:
@@ -190,11 +189,12 @@ def read(request: Request) -> Dataset:
     return _joined(blocks, request)
 
 
-def find_shards(request: Request, without: Sequence[str] = ()) -> list[Shard]:
+def find_shards(request: Request, image: ImageSpec, without: Sequence[str] = ()) -> list[Shard]:
     """The shards of a source, with what the first of them tells of all.
 
     Args:
-        request: what is asked for; its `image` is given, and its `count` is not looked at.
+        request: what is asked for; its `image` and its `count` are not looked at.
+        image: to which images are fitted.
         without: classes and 0/1 attributes whose images are left out.
 
     Raises:
@@ -222,8 +222,7 @@ def find_shards(request: Request, without: Sequence[str] = ()) -> list[Shard]:
     for name in without:
         if name not in (*layout.attributes, *classes):
             raise unknown_name("class or attribute", name, [*layout.attributes, *classes])
-    assert request.image is not None
-    return [Shard(name, url, request.image, layout) for name, url in zip(names, urls, strict=True)]
+    return [Shard(name, url, image, layout) for name, url in zip(names, urls, strict=True)]
 
 
 def expand(pattern: str) -> list[str]:
