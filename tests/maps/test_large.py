@@ -12,7 +12,7 @@ from latentlab.errors import DataError, UnknownNameError, UsageError
 from latentlab.latents.moments import Moments
 from latentlab.maps.inverse import neighbour_mean
 from latentlab.maps.large import Placer, project_blocks
-from latentlab.maps.projections import project_pca
+from latentlab.maps.projections import project_pca, project_umap
 from latentlab.statistics.principal import covariance_axes, principal_axes
 
 
@@ -127,6 +127,8 @@ def test_memory_does_not_grow_with_the_rows() -> None:
             yield two_clusters(5000, 64, seed)[0]
 
     peaks = []
+    # Compiled before anything is measured.
+    project_umap(two_clusters(100)[0])
     for count in (50_000, 200_000):
         moments = Moments(64, 0)
         for block in rows(count):
