@@ -1,4 +1,9 @@
-"""The nearest of a table of latents that may be larger than memory: exact, a block at a time."""
+"""The nearest of a table of latents that may be larger than memory: exact, a block at a time.
+
+No index: one of 200,000 latents of 128 dimensions (pynndescent) takes 21 s and of a million minutes and 3 GB, where the
+exact answer takes 1.6 and 7 ms a query on one core. It would pay from some 13,000 and 80,000 queries on, and finds .86
+and .79 of the neighbours.
+"""
 
 from __future__ import annotations
 
