@@ -67,6 +67,13 @@ def test_placed_points_land_in_their_cluster_and_fitted_ones_stay() -> None:
     assert coords[found.placed].std(axis=0).min() > 0.5 * coords[found.fitted].std(axis=0).min()
 
 
+def test_fitted_points_in_one_place_keep_their_own_places_on_the_map() -> None:
+    z = np.repeat(two_clusters(150)[0], 2, axis=0)
+    found = project_blocks(blocks_of(z), moments_of(z), "umap", fit=200)
+    assert len(np.unique(z[found.fitted], axis=0)) < 200
+    assert len(np.unique(found.projection.coords[found.fitted], axis=0)) == 200
+
+
 def test_the_same_seed_gives_the_same_map_in_blocks_of_any_size() -> None:
     z, labels = two_clusters(900)
     first, second, other = (
