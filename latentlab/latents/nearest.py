@@ -1,4 +1,9 @@
-"""The nearest of a table of latents that may be larger than memory: exact, a block at a time."""
+"""The nearest of a table of latents that may be larger than memory: exact, a block at a time.
+
+No index: one of 200,000 latents of 128 dimensions (pynndescent) takes 21 s and of a million minutes and 3 GB, where the
+exact answer takes 1.6 and 7 ms a query on one core. It would pay from some 13,000 and 80,000 queries on, and finds .86
+and .79 of the neighbours.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,8 @@ ROWS = 8_192
 HELD = 2**24
 # Pairs whose distances are computed again at once, times dimensions: 64 MB of float64.
 AGAIN = 2**23
+# As many rows for each that is wanted are measured again, rather than sorted out first.
+MANY = 4
 
 
 def nearest_rows(
@@ -113,13 +120,14 @@ class _Search:
         between += self._norms[some, None]
         # The products of d rounded numbers, and the rounding of these numbers: u = 2⁻²⁴ each, all of one sign at worst.
         error = (2 * small.shape[1] + 16) * 2.0**-24 * (self._norms[some].astype(np.float64) + float(norms.max()))
-        most = min(self._count, len(small))
-        limit = np.partition(between, most - 1, axis=1)[:, most - 1].astype(np.float64)
-        if most < self._count:
-            limit[:] = np.inf
-        if self.squares.shape[1] == self._count:
-            limit = np.minimum(limit, self.squares[some, -1])
-        query, row = np.nonzero(between <= (limit + 2 * error)[:, None])
+        full = self.squares.shape[1] == self._count
+        limit = self.squares[some, -1] if full else np.full(len(between), np.inf)
+        near = between <= (limit + 2 * error)[:, None]
+        # Nothing is known yet, or rows come nearer and nearer: the block's own k-th is a limit as well.
+        if near.sum() > MANY * self._count * len(between) and len(small) > self._count:
+            limit = np.minimum(limit, np.partition(between, self._count - 1, axis=1)[:, self._count - 1])
+            near = between <= (limit + 2 * error)[:, None]
+        query, row = np.nonzero(near)
         query += some.start
         squares = np.empty(len(query))
         step = max(1, AGAIN // small.shape[1])

@@ -265,3 +265,17 @@ def winds(point: np.ndarray, outline: np.ndarray) -> bool:
     turn = np.roll(to, -1, axis=0)
     angles = np.arctan2(to[:, 0] * turn[:, 1] - to[:, 1] * turn[:, 0], (to * turn).sum(axis=1))
     return round(angles.sum() / (2 * np.pi)) != 0
+
+
+def test_points_without_pictures_stand_there_by_their_id(open_page) -> None:
+    some = np.arange(0, COUNT, 2)
+    for pictured, pictures in ((None, np.zeros((0, 1, 8, 8))), (some, np.ones((len(some), 1, 8, 8)))):
+        section = map_section(COORDS, "M", ("x", "y"), {"level": LEVELS}, pictures, IDS, pictured=pictured)
+        tab = open_page(render_page("M", "", [section]))
+        tab.wait_for_selector("[data-ready]", state="attached")
+        tab.click('[data-take="shown"]')
+        tab.wait_for_selector(".map-pictures canvas[hidden]", state="attached")
+        shown = tab.locator(".map-pictures button")
+        texts = [shown.nth(place).inner_text() for place in range(4)]
+        assert texts == (["p/0", "p/1", "p/2", "p/3"] if pictured is None else ["", "p/1", "", "p/3"])
+        assert ("its picture" in tab.inner_text(".map-tray")) == (pictured is not None)

@@ -104,3 +104,13 @@ def test_what_cannot_be_answered_is_one_line() -> None:
         nearest_rows([z], np.full((1, 2), np.nan), 1)
     with pytest.raises(DataError, match="finite"):
         nearest_rows([np.full((5, 2), np.inf)], z[:1], 1)
+
+
+def test_rounding_of_products_hides_no_neighbour() -> None:
+    # Far out on a sphere, all rows are about as near, and products in float32 order them at random.
+    rng = np.random.default_rng(3)
+    z = rng.normal(size=(30_000, 16))
+    z = (1000 * z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
+    queries = rng.normal(size=(20, 16)) * 1e-4
+    rows, _ = nearest_rows(blocks(z, 4000), queries, 8)
+    np.testing.assert_array_equal(rows, brute(z, queries, 8)[0])

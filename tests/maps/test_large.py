@@ -12,7 +12,7 @@ from latentlab.errors import DataError, UnknownNameError, UsageError
 from latentlab.latents.moments import Moments
 from latentlab.maps.inverse import neighbour_mean
 from latentlab.maps.large import Placer, project_blocks
-from latentlab.maps.projections import project_pca
+from latentlab.maps.projections import project_pca, project_umap
 from latentlab.statistics.principal import covariance_axes, principal_axes
 
 
@@ -65,6 +65,13 @@ def test_placed_points_land_in_their_cluster_and_fitted_ones_stay() -> None:
     low, high = coords[found.fitted].min(axis=0), coords[found.fitted].max(axis=0)
     assert (coords >= low - 1e-5).all() and (coords <= high + 1e-5).all()
     assert coords[found.placed].std(axis=0).min() > 0.5 * coords[found.fitted].std(axis=0).min()
+
+
+def test_fitted_points_in_one_place_keep_their_own_places_on_the_map() -> None:
+    z = np.repeat(two_clusters(150)[0], 2, axis=0)
+    found = project_blocks(blocks_of(z), moments_of(z), "umap", fit=200)
+    assert len(np.unique(z[found.fitted], axis=0)) < 200
+    assert len(np.unique(found.projection.coords[found.fitted], axis=0)) == 200
 
 
 def test_the_same_seed_gives_the_same_map_in_blocks_of_any_size() -> None:
@@ -127,6 +134,8 @@ def test_memory_does_not_grow_with_the_rows() -> None:
             yield two_clusters(5000, 64, seed)[0]
 
     peaks = []
+    # Compiled before anything is measured.
+    project_umap(two_clusters(100)[0])
     for count in (50_000, 200_000):
         moments = Moments(64, 0)
         for block in rows(count):
