@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,8 +85,12 @@ class Processes:
             return step
         from torch.nn.parallel import DistributedDataParallel
 
-        # An objective may leave a part of a model out. Buffers are the same everywhere already.
-        return DistributedDataParallel(step, broadcast_buffers=False, find_unused_parameters=True)
+        with warnings.catch_warnings():
+            # Newer versions of torch have another name for `broadcast_buffers`, which older ones do not know.
+            warnings.simplefilter("ignore", FutureWarning)
+            # An objective may leave a part of a model out, the same in every step: it has no gradient, as in one
+            # process. Buffers are the same everywhere already.
+            return DistributedDataParallel(step, broadcast_buffers=False, static_graph=True)
 
     def gather(self, own: Tensor, total: int) -> Tensor:
         """The rows of all, of shape (total, d), of which each process has its share; without gradients."""
@@ -165,8 +170,7 @@ class Processes:
             if self.alone or not lost:
                 raise
             raise TrainingError(
-                "another of the processes ended, and training cannot go on without it; go on with --resume where an "
-                "epoch was finished"
+                "another of the processes ended, and the training with it; start them again with --resume"
             ) from error
 
     def leave(self) -> None:
@@ -190,7 +194,7 @@ def join_processes() -> Processes:
     missing = [name for name in TOLD if not os.environ.get(name)]
     if missing:
         raise UsageError(
-            f"expected {', '.join(TOLD)} in the environment, got none of {', '.join(missing)}; start the processes "
+            f"expected {', '.join(TOLD)} in the environment, got no {', '.join(missing)}; start the processes "
             "with torchrun, or unset WORLD_SIZE"
         )
     import torch

@@ -333,8 +333,8 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
 def _interruptions(processes: Processes) -> Iterator[threading.Event]:
     """Turn Ctrl-C into a flag: an exception in the middle of an optimizer's step would leave half of it done.
 
-    A second Ctrl-C stops at once. Not so with several processes: they get each from the terminal and once more from
-    torchrun, which also passes on that it was asked to end, and kills those that take too long.
+    A second Ctrl-C stops at once; not so with several processes, of which none can stop alone. torchrun passes on that
+    it was asked to end, and kills those that take too long.
     """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -70,16 +70,17 @@ def join_terms(terms: Terms, total: int, processes: Processes) -> Terms:
     single = [terms.log_likelihood, *terms.kl.values(), *terms.auxiliary.values()]
     wide = [tensor for tensor in (terms.code, terms.kl_dimensions, *moments) if tensor is not None]
     columns = [*(tensor[:, None] for tensor in single), *wide]
-    own = torch.cat(columns, dim=1)
-    everything = processes.gather(own, total)
+    gathered = processes.gather(torch.cat([column.detach() for column in columns], dim=1), total)
     start = int(processes.share(torch.arange(total))[0])
-    joined = torch.cat([everything[:start], own, everything[start + len(own) :]])
-    parts = iter(joined.split([column.shape[1] for column in columns], dim=1))
+    stop = start + len(terms.log_likelihood)
+    parts = gathered.split([column.shape[1] for column in columns], dim=1)
+    # Each on its own: a term that the objective leaves out gives no gradient, where a joint one would give zeros.
+    whole = (torch.cat([part[:start], own, part[stop:]]) for part, own in zip(parts, columns, strict=True))
     return Terms(
-        log_likelihood=next(parts)[:, 0],
-        kl={name: next(parts)[:, 0] for name in terms.kl},
-        auxiliary={name: next(parts)[:, 0] for name in terms.auxiliary},
-        code=None if terms.code is None else next(parts),
-        kl_dimensions=None if terms.kl_dimensions is None else next(parts),
-        posterior=DiagonalNormal(next(parts), next(parts)) if normal else None,
+        log_likelihood=next(whole)[:, 0],
+        kl={name: next(whole)[:, 0] for name in terms.kl},
+        auxiliary={name: next(whole)[:, 0] for name in terms.auxiliary},
+        code=None if terms.code is None else next(whole),
+        kl_dimensions=None if terms.kl_dimensions is None else next(whole),
+        posterior=DiagonalNormal(next(whole), next(whole)) if normal else None,
     )
