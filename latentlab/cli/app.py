@@ -39,6 +39,8 @@ COMMANDS = {
 }
 # Expressions may begin with a minus, which is no option then.
 DASHED = {"arithmetic"}
+# What torchrun may start in several processes.
+TOGETHER = {"train"}
 # The shell's convention: 128 + SIGINT.
 INTERRUPTED = 130
 # What the system answers to paths that nobody can ask about, wherever a command first does.
@@ -104,15 +106,15 @@ def _one_line(ctx: Any) -> Iterator[None]:
         # A stopped training is what was asked for, and says so itself.
         prefix = "" if error.exit_code == INTERRUPTED else "error: "
         message = str(error) if error.has_layout else " ".join(str(error).split())
-        _say(f"{prefix}{message}")
+        _say(ctx, f"{prefix}{message}")
         raise typer.Exit(error.exit_code) from error
     except WRONG_WORDS as error:
         command = (error.ctx or ctx).command_path
         message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
-        _say(f"error: {message[:1].lower()}{message[1:]}; see {command} --help")
+        _say(ctx, f"error: {message[:1].lower()}{message[1:]}; see {command} --help")
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
-        _say("interrupted")
+        _say(ctx, "interrupted")
         raise typer.Exit(INTERRUPTED) from error
     except BrokenPipeError as error:
         # Whoever read us has seen enough; the interpreter must not find the pipe broken once more at its end.
@@ -121,21 +123,23 @@ def _one_line(ctx: Any) -> Iterator[None]:
     except OSError as error:
         if error.errno in UNREACHABLE and error.filename is not None:
             reason = (error.strerror or "").lower()
-            _say(f"error: cannot look up {_shortened(error.filename)}: {reason}; give another path")
+            _say(ctx, f"error: cannot look up {_shortened(error.filename)}: {reason}; give another path")
             raise typer.Exit(1) from error
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
         _drop_stdout()
-        _say("error: cannot write to the standard output: its disk is full; make room there")
+        _say(ctx, "error: cannot write to the standard output: its disk is full; make room there")
         raise typer.Exit(1) from error
 
 
-def _say(text: str) -> None:
-    """Say what went wrong; of several processes that train together one says it."""
-    from latentlab.processes import speaks
+def _say(ctx: Any, text: str) -> None:
+    """Say what went wrong; of several processes that run one command together, one says it."""
+    if ctx.invoked_subcommand in TOGETHER:
+        from latentlab.processes import speaks
 
-    if speaks():
-        typer.echo(text, err=True)
+        if not speaks():
+            return
+    typer.echo(text, err=True)
 
 
 def _shortened(path: object) -> str:

@@ -357,6 +357,7 @@ def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(UsageError, match=r"got no LOCAL_RANK, MASTER_ADDR, MASTER_PORT; start the processes with tor"):
         join_processes()
+    assert speaks()
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert join_processes() == ALONE and speaks()
 
