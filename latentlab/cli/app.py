@@ -42,6 +42,8 @@ COMMANDS = {
 }
 # Expressions may begin with a minus, which is no option then.
 DASHED = {"arithmetic"}
+# What torchrun may start in several processes.
+TOGETHER = {"train"}
 # The shell's convention: 128 + SIGINT.
 INTERRUPTED = 130
 # What the system answers to paths that nobody can ask about, wherever a command first does.
@@ -107,15 +109,15 @@ def _one_line(ctx: Any) -> Iterator[None]:
         # A stopped training is what was asked for, and says so itself.
         prefix = "" if error.exit_code == INTERRUPTED else "error: "
         message = str(error) if error.has_layout else " ".join(str(error).split())
-        typer.echo(f"{prefix}{message}", err=True)
+        _say(ctx, f"{prefix}{message}")
         raise typer.Exit(error.exit_code) from error
     except WRONG_WORDS as error:
         command = (error.ctx or ctx).command_path
         message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
-        typer.echo(f"error: {message[:1].lower()}{message[1:]}; see {command} --help", err=True)
+        _say(ctx, f"error: {message[:1].lower()}{message[1:]}; see {command} --help")
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
-        typer.echo("interrupted", err=True)
+        _say(ctx, "interrupted")
         raise typer.Exit(INTERRUPTED) from error
     except BrokenPipeError as error:
         # Whoever read us has seen enough; the interpreter must not find the pipe broken once more at its end.
@@ -124,13 +126,23 @@ def _one_line(ctx: Any) -> Iterator[None]:
     except OSError as error:
         if error.errno in UNREACHABLE and error.filename is not None:
             reason = (error.strerror or "").lower()
-            typer.echo(f"error: cannot look up {_shortened(error.filename)}: {reason}; give another path", err=True)
+            _say(ctx, f"error: cannot look up {_shortened(error.filename)}: {reason}; give another path")
             raise typer.Exit(1) from error
         if error.errno != errno.ENOSPC or error.filename is not None:
             raise
         _drop_stdout()
-        typer.echo("error: cannot write to the standard output: its disk is full; make room there", err=True)
+        _say(ctx, "error: cannot write to the standard output: its disk is full; make room there")
         raise typer.Exit(1) from error
+
+
+def _say(ctx: Any, text: str) -> None:
+    """Say what went wrong; of several processes that run one command together, one says it."""
+    if ctx.invoked_subcommand in TOGETHER:
+        from latentlab.processes import speaks
+
+        if not speaks():
+            return
+    typer.echo(text, err=True)
 
 
 def _shortened(path: object) -> str:

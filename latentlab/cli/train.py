@@ -46,12 +46,16 @@ def train(
 
     Leaves a run: checkpoints, history, scores, directions and a gallery in one folder, which --model takes.
     Ctrl-C saves first, and --resume goes on.
+
+    Several processes train together: torchrun --nproc-per-node 2 -m latentlab train RECIPE
     """
     from latentlab.cli.output import Output, check_folder, shown
+    from latentlab.processes import join_processes
 
+    processes = join_processes()
     path = find_recipe(recipe)
     check_folder(out)
-    output = Output(quiet, as_json)
+    output = Output(quiet or not processes.first, as_json and processes.first)
     output.line(f"recipe: {shown(path) if path.is_relative_to(Path.cwd()) else path.stem}", "bold")
 
     from latentlab.files import read_json
@@ -69,7 +73,10 @@ def train(
             attributes=attributes,
             download=download,
             progress=progress,
+            processes=processes,
         )
+    if not processes.first:
+        return
     metrics = read_json(folder / METRICS)
     if as_json:
         output.json({"folder": shown(folder), "metrics": metrics})

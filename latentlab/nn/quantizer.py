@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from latentlab.processes import ALONE, Processes
+
 
 class Quantizer(nn.Module):
     """K codes e_k in c dimensions; a vector z becomes the code argmin_k ‖z − e_k‖².
@@ -36,6 +38,8 @@ class Quantizer(nn.Module):
     def __init__(self, codes: int, dimension: int, decay: float, restart: float) -> None:
         super().__init__()
         self.decay, self.restart = decay, restart
+        # Where several train together, a step has the vectors of all, and all take the same step.
+        self.processes: Processes = ALONE
         self.register_buffer("codebook", torch.randn(codes, dimension))
         self.register_buffer("counts", torch.zeros(codes))
         self.register_buffer("sums", torch.zeros(codes, dimension))
@@ -59,13 +63,16 @@ class Quantizer(nn.Module):
         with torch.autocast(z.device.type, enabled=False):
             # A matrix product, since adding up by index has no fixed order on a GPU.
             member = F.one_hot(chosen, codes).to(z)
-            self.counts.lerp_(member.sum(dim=0), 1 - self.decay)
-            self.sums.lerp_(member.T @ z, 1 - self.decay)
-        fair = len(z) / codes
+            chosen_by, summed = self.processes.sum(member.sum(dim=0)), self.processes.sum(member.T @ z)
+            self.counts.lerp_(chosen_by, 1 - self.decay)
+            self.sums.lerp_(summed, 1 - self.decay)
+        fair = (len(z) if self.processes.alone else chosen_by.sum()) / codes
         unused = self.counts <= self.restart * fair
         device = z.device if generator is None else generator.device
         rows = torch.randint(len(z), (codes,), generator=generator, device=device).to(z.device)
-        self.sums.copy_(torch.where(unused[:, None], fair * z[rows], self.sums))
+        # The first process has images as good as any: they come in a random order.
+        places = self.processes.of_first(z[rows])
+        self.sums.copy_(torch.where(unused[:, None], fair * places, self.sums))
         self.counts.masked_fill_(unused, fair)
         self.codebook.copy_(self.sums / self.counts[:, None])
 

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from latentlab.data.condition import read_conditions
 from latentlab.data.dataset import Dataset
 from latentlab.errors import DataError, LatentlabError
 from latentlab.files import cannot_write, read_json, write_json
+from latentlab.processes import ALONE, Processes
 from latentlab.runs.run import CHECKPOINT, HISTORY, METRICS, RECIPE
 from latentlab.runtime import Progress, pick_device, silent
 
@@ -37,6 +39,7 @@ def train_recipe(
     attributes: Path | None = None,
     download: bool = False,
     progress: Progress = silent,
+    processes: Processes = ALONE,
 ) -> Path:
     """Train a recipe and describe the model that comes out.
 
@@ -50,6 +53,8 @@ def train_recipe(
         attributes: a CSV of attributes or labels beside a folder of images.
         download: whether the data may be downloaded.
         progress: told of the work.
+        processes: that train together, each of which was asked for the same; the first writes and describes, the
+            others are done when it begins to describe.
 
     Returns:
         The run's folder.
@@ -64,7 +69,7 @@ def train_recipe(
     from latentlab.training.loop import LAST
 
     recipe = read_recipe(recipe_path, overrides)
-    folder = _pick_folder(recipe.name, folder, resume)
+    folder = processes.once(partial(_pick_folder, recipe.name, folder, resume))
     if resume:
         if not (folder / RECIPE).is_file():
             raise LatentlabError(f"nothing to resume in {folder}: it holds no {RECIPE}; train without --resume")
@@ -73,14 +78,16 @@ def train_recipe(
             raise LatentlabError(
                 f"the recipe is not the one that {folder} was begun with; train without --resume into another folder"
             )
-    where = pick_device(device)
+    where = pick_device(processes.device(device))
     if attributes is None and recipe.data.attributes:
         attributes = Path(recipe.data.attributes)
     request: dict[str, Any] = {"root": root, "download": download, "seed": recipe.seed, "attributes": attributes}
     source, options = recipe.data.source, dict(recipe.data.options)
-    everything = load_data(
-        source, split="train", count=recipe.data.count or None, image=recipe.data.image, **request, **options
-    )
+    load = partial(load_data, source, split="train", count=recipe.data.count or None, image=recipe.data.image)
+    if download and not processes.alone:
+        # What the first has fetched the others find; all at once they would write the same files.
+        processes.once(lambda: bool(load(**request, **options)))
+    everything = load(**request, **options)
     test = load_data(source, split="test", image=everything.image, **request, **options)
     fit, held_out = _hold_out(everything, recipe.data.validation, recipe.seed)
     conditions = _conditions(recipe, fit, held_out)
@@ -92,11 +99,7 @@ def train_recipe(
             raise LatentlabError(
                 f"the images are not the ones that {folder} was begun with; train without --resume into another folder"
             )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    write_json(folder / RECIPE, recipe_table(recipe))
+    processes.once(partial(_begin, folder, recipe_table(recipe)))
     about = {
         "name": recipe.name,
         "data": {"source": source, "split": "train", "images": len(fit), "fingerprint": images, **options},
@@ -113,7 +116,11 @@ def train_recipe(
         conditions=conditions,
         resume=resume,
         progress=progress,
+        processes=processes,
     )
+    processes.leave()
+    if not processes.first:
+        return folder
     describe(
         folder,
         read_checkpoint(folder / CHECKPOINT),
@@ -180,6 +187,15 @@ def _hold_out(data: Dataset, count: int, seed: int) -> tuple[Dataset, Dataset]:
         raise DataError(f"data.validation: expected less than the {len(data)} training images, got {count}")
     order = np.random.default_rng([seed, 1]).permutation(len(data))
     return data.take(np.sort(order[count:])), data.take(np.sort(order[:count]))
+
+
+def _begin(folder: Path, table: dict[str, Any]) -> None:
+    """Make the run's folder, and keep the recipe there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    write_json(folder / RECIPE, table)
 
 
 def _pick_folder(name: str, folder: Path | None, resume: bool) -> Path:

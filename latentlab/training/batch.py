@@ -47,6 +47,12 @@ class Batches:
         whole, rest = divmod(len(self.pixels), self.size)
         return whole + (rest >= self.size / 2)
 
+    @property
+    def smallest(self) -> int:
+        """The number of images of the smallest batch."""
+        rest = len(self.pixels) % self.size
+        return rest if rest and rest >= self.size / 2 else self.size
+
     def rows(self, number: int, start: int = 0) -> Iterator[Tensor]:
         """The rows of the batches of one epoch, from batch `start` on."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.pixels))

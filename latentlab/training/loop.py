@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ from torch import Tensor
 from latentlab.checkpoints import write_checkpoint
 from latentlab.errors import DataError, LatentlabError, TrainingError
 from latentlab.models import Conditional, Model
+from latentlab.nn.quantizer import Quantizer
+from latentlab.processes import ALONE, Processes
 from latentlab.runtime import Progress, as_tensor, silent, torch_generator
 from latentlab.training.batch import Batches
 from latentlab.training.history import read_history, write_history
-from latentlab.training.precision import autocast, pick_precision
+from latentlab.training.precision import pick_precision
 from latentlab.training.recipe import Recipe, TrainingRecipe
 from latentlab.training.state import Position, read_state, write_state
+from latentlab.training.step import Step
 
 CHECKPOINT = "checkpoint.safetensors"
 LAST = "last.safetensors"
@@ -69,6 +73,7 @@ def train(
     conditions: Conditions | None = None,
     resume: bool = False,
     progress: Progress = silent,
+    processes: Processes = ALONE,
 ) -> Trained:
     """Train the recipe's model on images in memory; a model that has `fit` is fitted in closed form instead.
 
@@ -76,6 +81,10 @@ def train(
     none), `last.safetensors`, `history.jsonl`, and `resume.safetensors`, from which a stopped training goes on bit for
     bit. The same recipe and images give the same bytes on the same machine with the same number of threads. A fit
     leaves no state: to resume is to fit again, and Ctrl-C leaves nothing.
+
+    Several processes that are each given the same train together: each computes its rows of every batch, the first
+    writes. A step is that of the whole batch whatever their number, but for the noise, which each draws on its own: the
+    same number gives the same bytes, another goes on from the same state with other noise. A fit is the first's alone.
 
     Args:
         recipe: with its model made for these images (`Recipe.for_images`).
@@ -87,12 +96,13 @@ def train(
         conditions: what a conditional model is told of each training and validation image; None for others.
         resume: go on from the state in `folder`.
         progress: told of every step.
+        processes: that train together.
 
     Raises:
         Interrupted: after Ctrl-C, once everything is saved.
         TrainingError: when a loss is not finite; the files of the last good epoch stay.
         FileFormatError: when there is nothing to resume, or it does not fit.
-        DataError: when a conditional model is told nothing.
+        DataError: when a conditional model is told nothing, or a batch has no image for some process.
     """
     convolutions = recipe.model.convolutions
     recipe = _told_of(len(pixels), recipe)
@@ -104,6 +114,8 @@ def train(
             raise DataError("expected a condition of each image to train a conditional model on, got none; give labels")
         model.count_conditions(as_tensor(told))
     if hasattr(model, "fit"):
+        if not processes.first:
+            return Trained([], 0.0, FITTED_IN)
         return _fit(recipe, model, pixels, validation, folder, device, about, progress)
     if convolutions:
         model = model.to(memory_format=torch.channels_last)
@@ -114,42 +126,51 @@ def train(
     position = read_state(folder / STATE, model, optimizer) if resume else Position()
     history = read_history(folder / HISTORY)[: position.epoch] if resume else []
     batches = Batches(pixels, settings.batch, recipe.seed, device, convolutions, told)
+    if batches.smallest < processes.count:
+        raise DataError(
+            f"expected an image of every batch for each of {processes.count} processes, got {batches.smallest} in the "
+            "smallest; start fewer processes, or make training.batch larger"
+        )
     steps = settings.epochs * len(batches)
     precision = pick_precision(settings.precision, device, model)
+    for module in model.modules():
+        if isinstance(module, Quantizer):
+            module.processes = processes
+    step = processes.parallel(Step(model, recipe.objective, precision, device, processes))
     check_every = CHECK_EVERY.get(device.type, CHECK_EVERY_ELSEWHERE)
     started = time.perf_counter() - position.seconds
 
-    with _interruptions() as interrupted:
+    with _interruptions(processes) as interrupted, processes.connected():
         while position.epoch < settings.epochs:
             model.train()
             pending: list[dict[str, Tensor]] = []
             for rows in batches.rows(position.epoch, position.batch):
-                x, condition = batches.images(rows), batches.conditions(rows)
+                own = processes.share(rows)
+                x, condition = batches.images(own), batches.conditions(own)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(settings, position.step, steps)
-                generator = torch_generator(_step_seed(recipe.seed, position.step))
-                with autocast(precision, device):
-                    terms = model.terms(x, condition, generator, seen=recipe.objective.seen(x, generator))
-                loss = recipe.objective(terms, position.step / len(batches))
-                total = loss.total.mean()
+                generator = torch_generator(_step_seed(recipe.seed, position.step, processes.rank))
+                total, losses = step(x, condition, generator, position.step / len(batches), len(rows))
                 optimizer.zero_grad(set_to_none=True)
                 total.backward()
                 if settings.clip:
                     torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
                 optimizer.step()
-                pending.append({"loss": total.detach(), **{k: v.detach().mean() for k, v in loss.parts.items()}})
+                pending.append(losses)
                 position.step += 1
                 position.batch += 1
-                if len(pending) >= check_every or position.batch == len(batches) or interrupted.is_set():
+                looked = len(pending) >= check_every or position.batch == len(batches)
+                if looked or (processes.alone and interrupted.is_set()):
                     _collect(pending, position, settings)
                     note = f"loss {position.sums['loss'] / position.batch:.2f}"
                     progress(f"epoch {position.epoch + 1} of {settings.epochs}", position.step, steps, note)
-                if interrupted.is_set():
+                # Several have to stop after the same step, and ask one another when they look at losses.
+                if interrupted.is_set() if processes.alone else looked and processes.any(interrupted.is_set()):
                     # Ctrl-C may have come since the losses were looked at.
                     _collect(pending, position, settings)
                     _check_weights(model, position, settings)
                     position.seconds = time.perf_counter() - started
-                    write_state(folder / STATE, model, optimizer, position)
+                    processes.once(partial(write_state, folder / STATE, model, optimizer, position))
                     raise Interrupted(
                         f"stopped in epoch {position.epoch + 1} after step {position.step}; saved: go on with --resume"
                     )
@@ -158,7 +179,7 @@ def train(
             epoch: dict[str, float] = {"epoch": position.epoch + 1, "step": position.step}
             epoch |= {name: value / position.batch for name, value in position.sums.items()}
             if len(validation):
-                held_out = evaluate(recipe, model, validation, device, told_held_out)
+                held_out = processes.once(partial(evaluate, recipe, model, validation, device, told_held_out))
                 epoch |= {f"validation_{name}": value for name, value in held_out.items()}
                 _check_losses({k: v for k, v in epoch.items() if k.startswith("validation_")}, position.step, settings)
             epoch |= {"learning_rate": learning_rate(settings, position.step - 1, steps), "seconds": position.seconds}
@@ -166,14 +187,28 @@ def train(
             position.epoch, position.batch, position.sums = position.epoch + 1, 0, {}
             described = {**about, "epoch": position.epoch, "step": position.step, "precision": precision}
             score = epoch.get("validation_loss")
-            with _all_or_nothing(folder):
-                if score is None or position.best is None or score < position.best:
-                    position.best = score
-                    write_checkpoint(folder / CHECKPOINT, model, described)
-                write_checkpoint(folder / LAST, model, described)
-                write_history(folder / HISTORY, history)
-                write_state(folder / STATE, model, optimizer, position)
+            best = score is None or position.best is None or score < position.best
+            if best:
+                position.best = score
+            processes.once(partial(_save, folder, model, optimizer, position, history, described, best))
     return Trained(history, position.seconds, precision)
+
+
+def _save(
+    folder: Path,
+    model: Model,
+    optimizer: torch.optim.Optimizer,
+    position: Position,
+    history: list[dict[str, Any]],
+    described: Mapping[str, Any],
+    best: bool,
+) -> None:
+    """Write all that an epoch leaves; the checkpoint that training is for only where the epoch is the best so far."""
+    with _all_or_nothing(folder):
+        for name in (CHECKPOINT, LAST) if best else (LAST,):
+            write_checkpoint(folder / name, model, described)
+        write_history(folder / HISTORY, history)
+        write_state(folder / STATE, model, optimizer, position)
 
 
 def _fit(
@@ -274,9 +309,12 @@ def _not_finite(what: str, settings: TrainingRecipe) -> TrainingError:
     )
 
 
-def _step_seed(seed: int, step: int) -> int:
-    """A seed of its own for the noise of each step, so that a resumed training needs no generator's state."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+def _step_seed(seed: int, step: int, rank: int) -> int:
+    """A seed of its own for the noise of each step and process, so that a resumed training needs no generator's state.
+
+    A 0 at the end changes nothing: the noise of the first of several is that of one alone.
+    """
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
 @contextmanager
@@ -292,20 +330,26 @@ def _all_or_nothing(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _interruptions() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into a flag: an exception in the middle of an optimizer's step would leave half of it done."""
+def _interruptions(processes: Processes) -> Iterator[threading.Event]:
+    """Turn Ctrl-C into a flag: an exception in the middle of an optimizer's step would leave half of it done.
+
+    A second Ctrl-C stops at once; not so with several processes, of which none can stop alone. torchrun passes on that
+    it was asked to end, and kills those that take too long.
+    """
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
 
     def raise_flag(number: int, frame: object) -> None:
-        if flag.is_set():
+        if flag.is_set() and processes.alone:
             raise KeyboardInterrupt
         flag.set()
 
-    before = signal.signal(signal.SIGINT, raise_flag)
+    asked = (signal.SIGINT,) if processes.alone else (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, raise_flag) for number in asked}
     try:
         yield flag
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
