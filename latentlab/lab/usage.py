@@ -168,7 +168,7 @@ def score_usage(
 
 @dataclass(frozen=True)
 class _Rows:
-    """The latents that are looked at: their moments, some or all of them, whether they have log-variances."""
+    """The latents that are looked at: their moments, some or all of them, and whether with log-variances."""
 
     moments: Moments
     take: Callable[[np.ndarray], Latents]
@@ -221,10 +221,10 @@ def _information(lab: Lab | None, rows: _Rows, seed: int, progress: Progress) ->
     most = int(np.clip(INFORMATION_COST // (INFORMATION_SAMPLES * rows.moments.size), FEWEST_ROWS, INFORMATION_ROWS))
     table = rows.take(_drawn(rows.moments.count, most, seed))
     assert table.logvar is not None
+    prior = None if made_by is None else log_prior(made_by)
     return score_information(
-        table.mean, table.logvar, log_prior=None if made_by is None else log_prior(made_by),
-        samples=INFORMATION_SAMPLES, seed=seed, progress=progress,
-    )  # fmt: skip
+        table.mean, table.logvar, log_prior=prior, samples=INFORMATION_SAMPLES, seed=seed, progress=progress
+    )
 
 
 def _drawn(count: int, most: int, seed: int) -> np.ndarray:

@@ -21,7 +21,10 @@ OPTIONS = {
     | {"--seed", "--json", "--quiet"}
     | CLAIMS,
     "train": {"--set", "--resume", "--out", "--root", "--download", "--attributes", "--device", "--seed", "--json"},
-    "attrs": RESULT | IMAGES | {"--attr", "--method", "--compare", "--export", "--count"},
+    "encode": (RESULT | IMAGES) - {"--open", "--data"}
+    | {"--resume", "--engine", "--ray-address", "--workers", "--count"},
+    "latents": {"--format", "--attributes", "--model", "--out", "--json", "--quiet"},
+    "attrs": RESULT | IMAGES | {"--attr", "--method", "--compare", "--export", "--count", "--latents"},
     "edit": RESULT | IMAGES | {"--attr", "--alpha", "--unit", "--target", "--set", "--keep", "--count", "--directions"},
     "morph": RESULT | IMAGES | {"--steps", "--path", "--speed", "--compare", "--from", "--format", "--count"},
     "arithmetic": RESULT | IMAGES | {"--alpha", "--count", "--name", "--directions"},

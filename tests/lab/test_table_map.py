@@ -87,7 +87,10 @@ def test_more_rows_than_are_fitted_are_placed_and_it_is_said(
     assert "fitted on 100 of 900 latents" in said and "the other 800 lie" in said and "60 of 900 points" in said
     assert {"fitted_label_hit", "placed_label_hit", "placed_trustworthiness"} <= set(found.scores)
     assert found.scores["placed_label_hit"] > 0.95
-    assert "placed among them" in page(found)
+    html = page(found)
+    assert "placed among them" in html and "All of the map" in html
+    monkeypatch.setattr(table_map, "LIMIT", 50)
+    assert "sample of the 900" in page(map_table(stored, method="pca"))
 
 
 def test_only_points_that_get_a_picture_are_decoded(

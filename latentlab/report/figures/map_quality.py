@@ -99,6 +99,8 @@ def _words(name: str, quality: Mapping[str, float | str], count: int, faithful: 
             "picture decoded between points can know."
         )
     if name == "images":
+        # A page shows some of a large table; all of it was scored.
+        count = int(number.get("latents", count))
         sample = "All of the map" if images >= count else f"A seeded sample of the {count:,} on the map"
         return f"{sample}; k = {k} neighbours." if k else f"{sample}."
     return ""
