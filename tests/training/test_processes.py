@@ -84,6 +84,8 @@ def work(folder: Path) -> None:
     from conftest import noisy_patterns, tiny
 
     processes = join_processes()
+    replace, written = os.replace, []
+    os.replace = lambda source, path: written.append(str(path)) or replace(source, path)
     told: dict[str, Any] = {"rank": processes.rank, "device": processes.device("auto")}
 
     def go(recipe: Any, name: str, **options: Any) -> Any:
@@ -124,6 +126,7 @@ def work(folder: Path) -> None:
     several.update(processes.share(z), processes.share(chosen), noise)
     told["quantizer"] = {name: value.tolist() for name, value in several.state_dict().items()}
     told["speaks"] = [speaks(), speaks()]
+    told["written"] = len(written)
     processes.leave()
     (folder / f"{processes.rank}.json").write_text(json.dumps(told))
 
@@ -204,6 +207,7 @@ def test_all_processes_know_the_same_losses_and_one_writes(two: Any):
         assert {**first[name], "seconds": 0} == {**second[name], "seconds": 0}
         assert sorted(path.name for path in (folder / name).iterdir()) == sorted([CHECKPOINT, LAST, HISTORY, STATE])
     assert len(timeless(folder / "vae")) == 8
+    assert first["written"] > 60 and second["written"] == 0
     assert (first["once"], second["once"]) == (0, 0)
     assert first["failed"] == second["failed"] == "DataError: only the first knows"
     assert (first["device"], second["device"]) == ("cpu", "cpu") or torch.cuda.is_available()
