@@ -132,9 +132,15 @@ def encode_table(
             if number not in done
         ]
         counted = _Count(stream.count, len(stream.pieces), done, progress)
-        for number, entry in run(encode_part, tasks, workers=workers, report=counted.add, address=address):
-            counted.part()
-            done[tasks[number].number] = entry
+        try:
+            for number, entry in run(encode_part, tasks, workers=workers, report=counted.add, address=address):
+                counted.part()
+                done[tasks[number].number] = entry
+        except BaseException:
+            # What never began is not there to be gone on with.
+            if not done:
+                place.remove(PLAN)
+            raise
         place.sweep()
         entries = tuple(done[number] for number in range(len(stream.pieces)))
         _finish(place, plan, entries, max_bad, versions or {})

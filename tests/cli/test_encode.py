@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from latentlab.directions.file import read_directions
 from latentlab.latents.store import open_latents
 
 
@@ -30,7 +31,7 @@ def test_a_table_is_written_and_taken(latentlab, here, encoded) -> None:
         assert (here / words[0] / "index.html").is_file()
     # The directions are those of the digits model, and edit takes them.
     done = latentlab(
-        "edit", "@3", "--attr", "3", "--alpha", "1", "--model", "digits",
+        "edit", "--attr", "3", "--alpha", "1", "--model", "digits",
         "--directions", "attrs/directions.safetensors", "--out", "e",
     )  # fmt: skip
     assert done.exit_code == 0, done.stderr
@@ -63,7 +64,7 @@ def test_what_encode_says(latentlab, here) -> None:
         (["encode", "digits", "--out", "file"], 1, "file is a file"),
         (["encode", "digits", "--out", "nonsense://x/y"], 2, "URL that fsspec can open"),
         (["encode", "digits", "--engine", "ray", "--ray-address", "127.0.0.1:9"], 1, "ray start --head"),
-        (["latents"], 2, "WHAT"),
+        (["latents"], 2, "info, verify, export, adopt"),
         (["latents", "look", "t"], 2, "'info', 'verify', 'export', 'adopt'"),
         (["latents", "info", "nowhere"], 1, "expected a table of latents in nowhere, got no manifest.json"),
         (["latents", "adopt", "nowhere.npy"], 1, "no such file"),
@@ -132,8 +133,6 @@ def test_plain_latents_need_neither_images_nor_a_model(latentlab, here) -> None:
         done = latentlab("attrs", "--latents", "m", "--method", method, "--out", method, "--json")
         assert done.exit_code == 0, done.stderr
         # Along the first axis, which is what was planted.
-        from safetensors.numpy import load_file
-
         vector = load_file(here / method / "directions.safetensors")["big.vector"]
         assert abs(vector[0]) > 5 * np.abs(vector[1:]).max(), (method, vector)
     done = latentlab("attrs", "--latents", "m", "--method", "pca")
