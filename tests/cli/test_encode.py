@@ -133,7 +133,7 @@ def test_plain_latents_need_neither_images_nor_a_model(latentlab, here) -> None:
         done = latentlab("attrs", "--latents", "m", "--method", method, "--out", method, "--json")
         assert done.exit_code == 0, done.stderr
         # Along the first axis, which is what was planted.
-        vector = load_file(here / method / "directions.safetensors")["big.vector"]
+        vector = read_directions(here / method / "directions.safetensors", "").by_name["big"].vector
         assert abs(vector[0]) > 5 * np.abs(vector[1:]).max(), (method, vector)
     done = latentlab("attrs", "--latents", "m", "--method", "pca")
     assert done.exit_code == 2 and "for that give images with --data" in done.stderr
