@@ -134,7 +134,7 @@ def has_logvar(lab: Lab) -> bool:
         return False
     with torch.inference_mode():
         x = torch.zeros(1, *lab.image.shape, device=codec_device(lab.codec))
-        return lab.codec.posterior(x).logvar is not None  # type: ignore[attr-defined]
+        return lab.codec.posterior(x).logvar is not None
 
 
 def default_split(source: str) -> Split:

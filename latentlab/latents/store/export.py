@@ -21,6 +21,7 @@ from latentlab.latents.table import Latents
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import DTypeLike
 
 # Rows of a row group: what Parquet's readers take at a time.
@@ -123,17 +124,17 @@ def _csv(table: StoredLatents, folder: Path, progress: Progress) -> Iterator[Pat
     yield path
 
 
-def _lines(batch: object, table: StoredLatents) -> Iterable[list[object]]:
+def _lines(batch: pa.RecordBatch, table: StoredLatents) -> Iterable[list[object]]:
     plan = table.plan
-    columns = {name: batch.column(name).to_pylist() for name in (ID, SPLIT)}  # type: ignore[attr-defined]
+    columns = {name: batch.column(name).to_pylist() for name in (ID, SPLIT)}
     words: list[list[object]] = [columns[ID], columns[SPLIT]]
     if plan.labelled:
         names = dict(enumerate(plan.classes))
-        words.append([names.get(label, "") for label in batch.column(LABEL).to_pylist()])  # type: ignore[attr-defined]
+        words.append([names.get(label, "") for label in batch.column(LABEL).to_pylist()])
     for name in plan.attributes:
-        values = batch.column(ATTRIBUTE + name).to_pylist()  # type: ignore[attr-defined]
+        values = batch.column(ATTRIBUTE + name).to_pylist()
         words.append(["" if value is None else int(value) if isinstance(value, bool) else value for value in values])
-    block = table.rows_of(batch)  # type: ignore[arg-type]
+    block = table.rows_of(batch)
     numbers = np.concatenate([block.mean] + ([] if block.logvar is None else [block.logvar]), axis=1)
     # Nine figures bring a float32 back as it was.
     for row, values in zip(zip(*words, strict=True), numbers, strict=True):
