@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from latentlab.data import load_data
     from latentlab.lab.compare.models import compare
     from latentlab.lab.lab import load
+    from latentlab.latents.store import open_latents
     from latentlab.runs.bundled import bundled_cards as bundled
     from latentlab.runs.train import train_recipe as train
 
     __version__: str
 
-__all__ = ["__version__", "bundled", "compare", "load", "load_data", "train"]
+__all__ = ["__version__", "bundled", "compare", "load", "load_data", "open_latents", "train"]
 
 # Where each public name lives: a name is imported when it is first asked for (PEP 562), and torch with it.
 _PUBLIC = {
@@ -26,6 +27,7 @@ _PUBLIC = {
     "compare": ("latentlab.lab.compare.models", "compare"),
     "load": ("latentlab.lab.lab", "load"),
     "load_data": ("latentlab.data", "load_data"),
+    "open_latents": ("latentlab.latents.store", "open_latents"),
     "train": ("latentlab.runs.train", "train_recipe"),
 }
 

@@ -310,6 +310,7 @@ class Lab:
     score_probe = verbs.score_probe
     score_factors = verbs.score_factors
     score_usage = verbs.score_usage
+    encode_source = verbs.encode_source
 
     def _directions_of(self, data: Dataset, name: str) -> Mapping[str, Direction]:
         from latentlab.directions.estimate import estimate_directions

@@ -31,15 +31,34 @@ if TYPE_CHECKING:
     from latentlab.lab.score import EditScore
     from latentlab.lab.traversal import Traversal
     from latentlab.lab.usage import UsageScore
+    from latentlab.latents.encode_table import Encoded
+    from latentlab.latents.store import StoredLatents
 
 Alpha = float | Sequence[float]
 
 
-def attrs(lab: Lab, data: Dataset | None = None, names: Sequence[str] | None = None, **options: Any) -> Attributes:
-    """Attribute vectors, from averaged latents, with their quality; see `lab.attribute`."""
+def attrs(
+    lab: Lab,
+    data: Dataset | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    latents: StoredLatents | None = None,
+    **options: Any,
+) -> Attributes:
+    """Attribute vectors, from averaged latents, with their quality; see `lab.attribute`, `lab.table_attribute`."""
     from latentlab.lab.attribute import attribute_directions
+    from latentlab.lab.table_attribute import table_attributes
 
+    if latents is not None:
+        return table_attributes(latents, lab, names, **options)
     return attribute_directions(lab, data, names, **options)
+
+
+def encode_source(lab: Lab, source: str | Path, out: str | Path, **options: Any) -> Encoded:
+    """Images of any number into a table of latents on disk; see `lab.encoding`."""
+    from latentlab.lab.encoding import encode_source
+
+    return encode_source(lab, source, out, **options)
 
 
 def compare_estimators(

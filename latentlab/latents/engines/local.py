@@ -31,8 +31,7 @@ def map_tasks(
         raise UsageError(f"expected no address with the engine local, got {address!r}; use the engine ray")
     workers = min(workers, len(tasks))
     if workers <= 1:
-        for number, task in enumerate(tasks):
-            yield number, function(task, report)
+        yield from ((at, function(task, report)) for at, task in enumerate(tasks))
         return
     waiting = list(range(len(tasks)))[::-1]
     tries = [0] * len(tasks)
