@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -323,6 +324,40 @@ def test_whatever_is_killed_the_bytes_are_the_same(victim: str, tmp_path: Path) 
                 time.sleep(0.05)
             assert not Path(f"/proc/{worker}").exists(), "a worker outlived its parent"
         run(folder, "--resume")
+    assert contents(folder) == contents(whole)
+    process.stdout.close(), process.stderr.close()
+
+
+def ray_tasks() -> list[int]:
+    """The processes of this machine in which Ray runs our parts."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (entry / "cmdline").read_bytes().startswith(b"ray::_counted"):
+                    found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("victim", ["worker", "driver"])
+def test_ray_loses_a_worker_or_its_driver_and_no_row(victim: str, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    whole, folder = tmp_path / "whole", tmp_path / "ray"
+    run(whole)
+    process = run(folder, "--engine", "ray", wait=False)
+    deadline = time.monotonic() + 120
+    while not (list(folder.glob("part-*.sidecar")) and ray_tasks()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    for number in ray_tasks()[:1] if victim == "worker" else [process.pid]:
+        os.kill(number, signal.SIGKILL)
+    code = process.wait(180)
+    if victim == "worker":
+        assert code == 0
+    else:
+        assert code == -signal.SIGKILL
+        run(folder, "--resume", "--engine", "ray")
     assert contents(folder) == contents(whole)
     process.stdout.close(), process.stderr.close()
 

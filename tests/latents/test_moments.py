@@ -127,3 +127,38 @@ def test_regressions_and_oracle_eraser_agree() -> None:
     exact = partial_effects(z.astype(np.float64), centred, np.ones(len(z)))
     np.testing.assert_allclose(z - centred @ exact, erased, atol=1e-6)
     np.testing.assert_allclose(z - centred @ passed(z, a).regression(), erased, atol=1e-5)
+
+
+def test_far_from_zero_nothing_is_lost() -> None:
+    generator = np.random.default_rng(0)
+    mixed = generator.normal(size=(20_000, 12)) @ generator.normal(size=(12, 12)) / 3
+    z = (1000 + mixed).astype(np.float32)
+    merged = Moments(12, 0)
+    for part in np.array_split(z, 7):
+        merged.merge(Moments(12, 0).add(part, np.zeros((len(part), 0), np.float32)))
+    exact = np.cov(z.astype(np.float64).T, bias=True)
+    assert np.linalg.norm(merged.raw_covariance() - exact) / np.linalg.norm(exact) < 1e-6
+
+
+def test_sums_survive_their_arrays() -> None:
+    z, a = table()
+    a[::3, 1] = np.nan
+    whole = passed(z, a)
+    again = Moments.from_arrays({name: value.copy() for name, value in whole.arrays().items()})
+    np.testing.assert_array_equal(again.regression(), whole.regression())
+    np.testing.assert_array_equal(again.covariance().matrix, whole.covariance().matrix)
+    with pytest.raises(DataError, match="of one shape with the others"):
+        Moments.from_arrays({**whole.arrays(), "square": np.zeros((2, 2))})
+    with pytest.raises(DataError, match="expected moments"):
+        Moments.from_arrays({"shift": np.zeros(3)})
+
+
+def test_wide_latents_have_variances_alone() -> None:
+    generator = np.random.default_rng(0)
+    z = (generator.normal(size=(300, 1100)) + 5).astype(np.float32)
+    a = (generator.random((300, 2)) < 0.5).astype(np.float32)
+    ours = Moments(1100, 2).add(z[:100], a[:100]).merge(Moments(1100, 2).add(z[100:], a[100:]))
+    np.testing.assert_allclose(ours.covariance().matrix, z.var(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(ours.mean_differences()[0], ESTIMATORS["mean"](z, a[:, 0], a), atol=1e-4)
+    np.testing.assert_allclose(ours.regression()[0], ESTIMATORS["regression"](z, a[:, 0], a[:, 1:]), atol=1e-4)
+    assert sum(value.nbytes for value in ours.arrays().values()) < 1e6
