@@ -138,7 +138,7 @@ def stream_data(
     else:
         known = data = load_data(
             source, split=split, count=count, seed=seed, image=image, root=root, download=download, without=without,
-            **options,
+            **options,  # type: ignore[arg-type]
         )  # fmt: skip
         refuse_twins(data.ids, data.source)
     pieces: list[Piece] = []
