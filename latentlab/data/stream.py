@@ -115,7 +115,8 @@ def stream_data(
         source: as `load_data` takes it.
         image: the images that a model takes, to which those of the source are fitted.
         rows: how many images a piece has at most; a shard of a `tar:` source is a piece whatever it holds.
-        split, count, seed, root, download, attributes, without, options: as for `load_data`.
+        split, count, seed, root, download, attributes, without, options: as for `load_data`; a `tar:` source takes no
+            count, since its shards have to be read to be counted.
 
     Raises:
         UnknownNameError, UsageError: as `load_data` does.
