@@ -64,7 +64,8 @@ Data = Annotated[
     str | None,
     typer.Option(
         metavar="SOURCE",
-        help="Images: digits, faces, patterns, mnist, fashion-mnist, celeba, folder:PATH, npz:PATH, or a path.",
+        help="Images: digits, faces, patterns, mnist, fashion-mnist, celeba, "
+        "folder:PATH, npz:PATH, tar:PATTERN, or a path.",
         show_default=False,
     ),
 ]

@@ -54,17 +54,17 @@ def open_image(path: Path, near: ImageSpec | None = None) -> Image.Image:
         return decode_image(path, near)
 
 
-def decode_image(path: Path | bytes, near: ImageSpec | None = None, name: str | None = None) -> Image.Image:
+def decode_image(file: Path | bytes, near: ImageSpec | None = None, name: str | None = None) -> Image.Image:
     """Do the work of `open_image` without touching Python's warnings, which are not one thread's own.
 
     Args:
-        path: the file, or what it holds.
+        file: where it is, or what it holds.
         near: as for `open_image`.
-        name: what it is called in messages; the path unless told.
+        name: what it is called in messages; its path unless told.
     """
-    content, path = path, name or (path if isinstance(path, Path) else "what was given")
+    path = name or ("what was given" if isinstance(file, bytes) else str(file))
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as image:
             check_size(*image.size, path)
             shrink = draft_shrink(*image.size, near)
             if shrink > 1:
@@ -78,7 +78,7 @@ def decode_image(path: Path | bytes, near: ImageSpec | None = None, name: str | 
     except IsADirectoryError:
         raise DataError(f"expected an image file, got the folder {path}; give files, or the folder as --data") from None
     except UnidentifiedImageError:
-        size = len(content) if isinstance(content, bytes) else Path(content).stat().st_size
+        size = len(file) if isinstance(file, bytes) else Path(file).stat().st_size
         got = "an empty file" if size == 0 else "a file that is none (or cut short)"
         raise DataError(f"expected an image in {path}, got {got}") from None
     except BROKEN as error:
@@ -265,7 +265,8 @@ def _frame(height: int, width: int, spec: ImageSpec) -> Frame:
 
 def _resized(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:
     """The middle of an image with the model's proportions, in its size."""
-    return _cut(pixels, _frame(*pixels.shape[1:], spec), spec)
+    height, width = pixels.shape[1:]
+    return _cut(pixels, _frame(height, width, spec), spec)
 
 
 def _resized_batch(pixels: np.ndarray, spec: ImageSpec) -> np.ndarray:

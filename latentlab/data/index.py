@@ -77,7 +77,8 @@ def read_files(index: FileIndex, image: ImageSpec | None, *, max_bad: float | No
     Raises:
         DataError: when more files than that cannot be read, or sizes differ where none is given.
     """
-    total, skipped = len(index), ()
+    total = len(index)
+    skipped: tuple[Skipped, ...] = ()
     spec = image or index.image
     if spec is None:
         spec, index, skipped = _common_spec(index, 1.0 if max_bad is None else max_bad)

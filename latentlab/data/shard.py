@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from latentlab.data.attribute import plain_name
 from latentlab.data.fit import SUFFIXES
@@ -75,10 +75,10 @@ def _members(url: str, name: str, images: bool) -> Iterator[tuple[str, str, byte
     try:
         with _open(url, name) as file:
             tail = _Tail(name, file)
-            with tarfile.open(fileobj=tail, mode="r|") as tar:
+            with tarfile.open(fileobj=cast(BinaryIO, tail), mode="r|") as tar:
                 while (member := tar.next()) is not None:
                     # Or tarfile would keep what it knows of every member.
-                    tar.members.clear()
+                    tar.members.clear()  # type: ignore[attr-defined]
                     if not member.isreg() or (found := _split_name(member.name)) is None:
                         continue
                     key, ending = found
@@ -114,7 +114,10 @@ def _open(url: str, name: str) -> BinaryIO:
 
 
 class _Tail:
-    """A file that is read from front to back, and the last of what was read."""
+    """A file that is read from front to back, and the last of what was read.
+
+    tarfile asks for no more of a stream than `read`.
+    """
 
     def __init__(self, name: str, file: BinaryIO) -> None:
         self.name, self.file = name, file

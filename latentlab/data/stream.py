@@ -122,7 +122,8 @@ def stream_data(
         image: the images that a model takes, to which those of the source are fitted.
         rows: how many images a piece has at most, or that as a function of how many there are; a shard of a `tar:`
             source is a piece whatever it holds.
-        split, count, seed, root, download, attributes, without, options: as for `load_data`.
+        split, count, seed, root, download, attributes, without, options: as for `load_data`; a `tar:` source takes no
+            count, since its shards have to be read to be counted.
 
     Raises:
         UnknownNameError, UsageError: as `load_data` does.
@@ -141,11 +142,11 @@ def stream_data(
         known = index = find_files(name, request, count=count, without=without)
         # A piece may be read by a process that runs in another folder.
         index = replace(index, folder=index.folder.absolute())
-        ids = index.names
+        ids: Sequence[str] | np.ndarray = index.names
     else:
         known = data = load_data(
             source, split=split, count=count, seed=seed, image=image, root=root, download=download, without=without,
-            **options,
+            **options,  # type: ignore[arg-type]
         )  # fmt: skip
         ids = data.ids
     refuse_twins(ids, known.source)

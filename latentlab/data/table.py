@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import itertools
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
 import numpy as np
 
@@ -55,7 +59,8 @@ def read_table(path: Path) -> Table:
         DataError: when it cannot be read, or a value is not 0/1, −1/1, yes/no, true/false, a number or empty.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with open(path, encoding="utf-8-sig") as file:
+            return _read(Path(path), file)
     except (OSError, UnicodeDecodeError) as error:
         reason = (
             (error.strerror or str(error)).lower()
@@ -63,51 +68,6 @@ def read_table(path: Path) -> Table:
             else "it is not UTF-8 text; save it as such"
         )
         raise DataError(f"cannot read the attributes in {path}: {reason}") from error
-    first = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
-    try:
-        found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise DataError(f"cannot read the attributes in {path}: line {reader.line_num}: {error}") from error
-    rows = [(line, row) for line, row in found if any(row)]
-    if len(rows) < 2:
-        raise DataError(f"expected a line of column names and a line an image in {path}, got {len(rows)} of them")
-    header = rows[0][1]
-    for line, row in rows[1:]:
-        if len(row) > len(header):
-            raise DataError(f"{path}, line {line}: expected at most {len(header)} values, got {len(row)}")
-    folded = [name.casefold() for name in header]
-    file_at = next((folded.index(name) for name in FILE_COLUMNS if name in folded), 0)
-    label_at = next(
-        (folded.index(name) for name in LABEL_COLUMNS if name in folded and folded.index(name) != file_at), None
-    )
-    split_at = next(
-        (folded.index(name) for name in SPLIT_COLUMNS if name in folded and folded.index(name) != file_at), None
-    )
-    if PurePosixPath(header[file_at]).suffix.casefold() in SUFFIXES:
-        raise DataError(
-            f"expected column names in line {rows[0][0]} of {path}, got the image {header[file_at]!r}; add such a line"
-        )
-    special = {file_at, label_at, split_at}
-    attributes: dict[str, np.ndarray] = {}
-    for column, name in enumerate(header):
-        if column in special:
-            continue
-        plain = plain_name(name)
-        if not plain or plain in attributes:
-            raise DataError(
-                f"{path}: expected a name of its own for every column, got {name or 'none'!r} twice or empty"
-            )
-        attributes[plain] = _column(path, name, column, rows[1:])
-    return Table(
-        path=Path(path),
-        files=tuple(_cell(row, file_at) for _, row in rows[1:]),
-        lines=tuple(line for line, _ in rows[1:]),
-        attributes=attributes,
-        labels=None if label_at is None else tuple(_cell(row, label_at) for _, row in rows[1:]),
-        splits=None if split_at is None else tuple(_split(path, line, _cell(row, split_at)) for line, row in rows[1:]),
-    )
 
 
 def match_rows(table: Table, files: Sequence[str]) -> np.ndarray:
@@ -126,21 +86,27 @@ def match_rows(table: Table, files: Sequence[str]) -> np.ndarray:
     Raises:
         DataError: when a row matches no file, or several, or two rows the same.
     """
-    known: dict[str, set[int]] = {}
+    # Only what the table asks for is kept: of a million files, all that they might be called is too much.
+    asked: dict[str, tuple[int, ...]] = {key: () for name in table.files for key in _keys(name)}
+    exact: dict[str, int] = {}
     for number, file in enumerate(files):
-        path = PurePosixPath(file)
-        for key in {file, path.name, str(path.with_suffix("")), path.stem}:
-            known.setdefault(key, set()).add(number)
+        name = file.rpartition("/")[2]
+        for key in {file, name, file.rpartition(".")[0], name.rpartition(".")[0]}:
+            if key == file and key in asked:
+                exact[key] = number
+            # Two are enough to say that it may be several.
+            if key in asked and len(asked[key]) < 2:
+                asked[key] += (number,)
     unmatched: list[int] = []
     rows = np.full(len(files), -1, np.int64)
     for row, (name, line) in enumerate(zip(table.files, table.lines, strict=True)):
-        matches = _matches(known, name, files)
+        matches = _matches(asked, exact, name)
         if not matches:
             unmatched.append(row)
         elif len(matches) > 1:
-            shown = " and ".join(files[number] for number in sorted(matches)[:2])
+            shown = " and ".join(files[number] for number in matches)
             raise DataError(f"{table.path}, line {line}: {name!r} may be {shown}; write the path in the folder")
-        elif rows[(number := matches.pop())] >= 0:
+        elif rows[(number := matches[0])] >= 0:
             before = table.lines[rows[number]]
             raise DataError(f"{table.path}: lines {before} and {line} speak of the same image, {files[number]}")
         else:
@@ -159,28 +125,103 @@ def match_rows(table: Table, files: Sequence[str]) -> np.ndarray:
     return rows
 
 
-def _matches(known: Mapping[str, set[int]], name: str, files: Sequence[str]) -> set[int]:
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    for start in range(len(parts)):
-        key = "/".join(parts[start:])
-        if found := known.get(key):
-            # The whole path is meant where it is one, even if other files are called the same further down.
-            whole = {number for number in found if files[number] == key}
-            return set(whole or found)
-    return set()
+def _matches(asked: Mapping[str, tuple[int, ...]], exact: Mapping[str, int], name: str) -> tuple[int, ...]:
+    for key in _keys(name):
+        # The whole path is meant where it is one, even if other files are called the same further down.
+        if key in exact:
+            return (exact[key],)
+        if asked[key]:
+            return asked[key]
+    return ()
 
 
-def _column(path: Path, name: str, column: int, rows: Sequence[tuple[int, list[str]]]) -> np.ndarray:
-    values = np.empty(len(rows), np.float32)
-    for number, (line, row) in enumerate(rows):
-        try:
-            values[number] = read_value(_cell(row, column))
-        except ValueError:
+def _keys(name: str) -> list[str]:
+    """What a row may mean: the path that it gives, and that without the folders in front."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
+
+
+def _read(path: Path, file: TextIO) -> Table:
+    rows = _rows(path, file)
+    line, header = next(rows, (0, []))
+    if not header:
+        raise DataError(f"expected a line of column names and a line an image in {path}, got 0 of them")
+    folded = [name.casefold() for name in header]
+    file_at = next((folded.index(name) for name in FILE_COLUMNS if name in folded), 0)
+    label_at = next(
+        (folded.index(name) for name in LABEL_COLUMNS if name in folded and folded.index(name) != file_at), None
+    )
+    split_at = next(
+        (folded.index(name) for name in SPLIT_COLUMNS if name in folded and folded.index(name) != file_at), None
+    )
+    if PurePosixPath(header[file_at]).suffix.casefold() in SUFFIXES:
+        raise DataError(
+            f"expected column names in line {line} of {path}, got the image {header[file_at]!r}; add such a line"
+        )
+    attributes: dict[str, array[float]] = {}
+    columns: list[tuple[int, str, array[float]]] = []
+    for column, name in enumerate(header):
+        if column in (file_at, label_at, split_at):
+            continue
+        plain = plain_name(name)
+        if not plain or plain in attributes:
             raise DataError(
-                f"{path}, line {line}, column {name}: expected 0/1, -1/1, yes/no or a number, "
-                f"got {_cell(row, column)!r}; call the column label if it names classes"
-            ) from None
-    return as_attribute(values)
+                f"{path}: expected a name of its own for every column, got {name or 'none'!r} twice or empty"
+            )
+        attributes[plain] = array("f")
+        columns.append((column, name, attributes[plain]))
+    files: list[str] = []
+    lines: list[int] = []
+    labels: list[str] = []
+    splits: list[str] = []
+    # Row by row: of millions of rows, cells as texts would take many times the memory of the file.
+    for line, row in rows:
+        if len(row) > len(header):
+            raise DataError(f"{path}, line {line}: expected at most {len(header)} values, got {len(row)}")
+        files.append(_cell(row, file_at))
+        lines.append(line)
+        if label_at is not None:
+            labels.append(sys.intern(_cell(row, label_at)))
+        if split_at is not None:
+            splits.append(_split(path, line, _cell(row, split_at)))
+        for column, name, values in columns:
+            values.append(_value(path, line, name, _cell(row, column)))
+    if not files:
+        raise DataError(f"expected a line of column names and a line an image in {path}, got 1 of them")
+    return Table(
+        path=path,
+        files=tuple(files),
+        lines=tuple(lines),
+        attributes={name: as_attribute(np.array(values, np.float32)) for name, values in attributes.items()},
+        labels=None if label_at is None else tuple(labels),
+        splits=None if split_at is None else tuple(splits),
+    )
+
+
+def _rows(path: Path, file: TextIO) -> Iterator[tuple[int, list[str]]]:
+    """The lines that say something, with their numbers."""
+    first, empty = "", 0
+    while not first.strip() and (first := file.readline()):
+        empty += 1
+    reader = csv.reader(itertools.chain([first], file), delimiter=max(",;\t", key=first.count))
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield reader.line_num + empty - 1, cells
+    except csv.Error as error:
+        line = reader.line_num + empty - 1
+        raise DataError(f"cannot read the attributes in {path}: line {line}: {error}") from error
+
+
+def _value(path: Path, line: int, name: str, text: str) -> float:
+    try:
+        return read_value(text)
+    except ValueError:
+        raise DataError(
+            f"{path}, line {line}, column {name}: expected 0/1, -1/1, yes/no or a number, got {text!r}; "
+            "call the column label if it names classes"
+        ) from None
 
 
 def _split(path: Path, line: int, value: str) -> str:

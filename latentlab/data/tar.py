@@ -8,7 +8,6 @@ over.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,16 +21,16 @@ from latentlab.data.dataset import Dataset, Request, Skipped
 from latentlab.data.decode import THREADS, check_skipped, decode_files
 from latentlab.data.fit import SUFFIXES, decode_image, eight_bits
 from latentlab.data.folder import hashed_split, sorted_classes
+from latentlab.data.place import expand
 from latentlab.data.selection import check_options, left_in
 from latentlab.data.shard import Sample, read_samples
 from latentlab.data.table import Table, read_table
-from latentlab.errors import DataError, UsageError, first_line, listed, unknown_name
+from latentlab.errors import DataError, UsageError, listed, unknown_name
 from latentlab.runtime import BATCH
 
 # Samples of the first shard that tell which classes and attributes there are.
 TOLD = 1_000
-MOST_SHARDS = 1_000_000
-RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
+MOST_CLASSES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -225,47 +224,6 @@ def find_shards(request: Request, image: ImageSpec, without: Sequence[str] = ())
     return [Shard(name, url, image, layout) for name, url in zip(names, urls, strict=True)]
 
 
-def expand(pattern: str) -> list[str]:
-    """The places that a pattern with `{000..009}`, `{a,b}` and `*` stands for, in order.
-
-    Raises:
-        DataError: when it stands for none or too many, or what reaches such places is not installed.
-    """
-    import fsspec
-
-    found: list[str] = []
-    for place in _unbraced(pattern):
-        try:
-            filesystem, path = fsspec.core.url_to_fs(place)
-            paths = sorted(filesystem.glob(path)) if re.search(r"[*?\[]", path) else [path]
-        # Every kind of storage has errors of its own.
-        except Exception as error:
-            raise DataError(f"cannot look for shards at {place}: {first_line(error)}") from error
-        found += [filesystem.unstrip_protocol(path) for path in paths]
-    if not found:
-        raise DataError(f"expected shards at {pattern}, found none; name those that are there")
-    return found
-
-
-def _unbraced(pattern: str) -> list[str]:
-    places = [pattern]
-    while match := RANGE.search(places[0]):
-        if match[1] is None:
-            parts = match[3].split(",")
-        else:
-            low, high = int(match[1]), int(match[2])
-            if not 0 <= high - low < MOST_SHARDS:
-                raise DataError(f"expected a range such as {{000..009}} in {pattern}, got {match[0]}")
-            parts = [f"{number:0{len(match[1])}}" for number in range(low, high + 1)]
-        if len(places) * len(parts) > MOST_SHARDS:
-            raise DataError(f"expected at most {MOST_SHARDS:,} shards, got more of {pattern}")
-        start, end = match.span()
-        # The first of all places holds what the others hold, but for what was put in: braces go from left to right.
-        rest = places[0][end:]
-        places = [place[: len(place) - len(rest) - (end - start)] + part + rest for place in places for part in parts]
-    return places
-
-
 @dataclass(frozen=True)
 class _Block:
     """Some samples, with what is known of them before they are decoded."""
@@ -358,7 +316,7 @@ def _first_classes(first: Sequence[Sample], shard: str) -> tuple[str, ...]:
             f"{shard}: expected numbers or names as labels, got both, {numbers[0]} and {names[0]!r}; give the option "
             "classes"
         )
-    if numbers and not 0 <= min(numbers) <= max(numbers) < MOST_SHARDS:
+    if numbers and not 0 <= min(numbers) <= max(numbers) < MOST_CLASSES:
         raise DataError(f"{shard}: expected labels from 0 up, got {min(numbers)} to {max(numbers)}")
     return sorted_classes(names) if names else tuple(map(str, range(max(numbers, default=-1) + 1)))
 
@@ -366,7 +324,7 @@ def _first_classes(first: Sequence[Sample], shard: str) -> tuple[str, ...]:
 def _given_classes(given: object) -> tuple[str, ...]:
     if given is None:
         return ()
-    if type(given) is int and 0 < given <= MOST_SHARDS:
+    if type(given) is int and 0 < given <= MOST_CLASSES:
         return tuple(map(str, range(given)))
     if isinstance(given, list | tuple) and given and len(set(map(str, given))) == len(given):
         return tuple(map(str, given))

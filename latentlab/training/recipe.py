@@ -28,7 +28,7 @@ class DataRecipe:
     """What to train on.
 
     Args:
-        source: a name of SOURCES, `folder:PATH`, `npz:PATH`, or a path.
+        source: a name of SOURCES, `folder:PATH`, `npz:PATH`, `tar:PATTERN`, or a path.
         count: how many training images, 0 for all that the source has.
         validation: how many of them are held out to choose the best epoch.
         size: (height, width) that images are fitted to, empty for their own.

@@ -277,10 +277,10 @@ def test_torch_and_pillow_resize_alike(
 
 def test_it_is_what_torchvision_does() -> None:
     """Where nothing has to be cut off."""
-    torchvision = pytest.importorskip("torchvision")
+    transforms = pytest.importorskip("torchvision.transforms.v2")
     import torch
 
     pixels = np.stack([np.asarray(photograph(96, 96))] * 2)
-    resize = torchvision.transforms.v2.Resize((16, 16), antialias=True)
+    resize = transforms.Resize((16, 16), antialias=True)
     expected = resize(torch.from_numpy(pixels).permute(0, 3, 1, 2)).numpy()
     np.testing.assert_array_equal(fit_bytes(pixels, SPEC), expected)

@@ -222,6 +222,20 @@ def test_a_name_that_may_be_two_files_is_an_error(photos: Path, tmp_path: Path, 
     assert data.ids[data.attributes["hat"] == 1] == ["a/000001.png"]
 
 
+def test_a_whole_path_is_meant_where_there_is_one(photos: Path, tmp_path: Path, make_image: Make) -> None:
+    make_image(photos / "000001.png")
+    data = everything(photos, attributes=write_csv(tmp_path, "filename,hat\n000001.png,1\n"))
+    assert data.ids[data.attributes["hat"] == 1] == ["000001.png"]
+
+
+def test_cells_may_hold_line_breaks_and_lines_be_empty(photos: Path, tmp_path: Path) -> None:
+    text = '\n\nfilename,label\n"000001.png","a\nb"\n\n000002.png,c\n'
+    data = everything(photos, attributes=write_csv(tmp_path, text))
+    assert data.classes == ("a\nb", "c")
+    with pytest.raises(DataError, match="line 9: expected at most 2"):
+        everything(photos, attributes=write_csv(tmp_path, text + "\n1,2,3\n"))
+
+
 def test_a_csv_that_cannot_be_read_is_one_line(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot read the attributes"):
         everything(photos, attributes=tmp_path / "none.csv")

@@ -17,8 +17,8 @@ from latentlab.codec import ImageSpec
 from latentlab.data import load_data
 from latentlab.data import shard as shard_module
 from latentlab.data.folder import hashed_split
+from latentlab.data.place import expand
 from latentlab.data.stream import Piece, Stream, stream_data
-from latentlab.data.tar import expand
 from latentlab.errors import DataError, LatentlabError, UnknownNameError, UsageError
 
 SPEC = ImageSpec(3, 8, 8)
@@ -330,3 +330,18 @@ def test_a_shard_is_never_all_in_memory(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 300 and peak < (tmp_path / "a.tar").stat().st_size / 4
+
+
+def test_what_was_passed_over_is_forgotten(tmp_path: Path) -> None:
+    """Shards may have members by the hundred thousand."""
+    import tracemalloc
+
+    members = {f"{row:06}.txt": b"" for row in range(8_000)}
+    write(tmp_path / "a.tar", {"a.png": encoded(0), **members, "b.png": encoded(1)})
+    (piece,) = everything(tmp_path / "a.tar").pieces
+    next(piece.read(1))
+    tracemalloc.start()
+    count = sum(len(block) for block in piece.read(4))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 2 and peak < 10**6
