@@ -89,12 +89,10 @@ def read_data(output: Output, source: str | None, lab: Lab, *, split: Split | No
         given = [name for name in WITH_DATA if options.get(name)]
         require(not given, f"expected --data SOURCE beside --{''.join(given[:1])}, got none; give it too")
         return None
-    from latentlab.data import LOCATED, load_data, split_source
+    from latentlab.data import default_split, load_data
     from latentlab.lab.home import as_in_training
 
-    # Somebody's own images have no test split that they know of.
-    own = split_source(source)[0] in LOCATED
-    options["split"] = split.value if split is not None else "all" if own else "test"
+    options["split"] = split.value if split is not None else default_split(source)
     alike = as_in_training(lab, source)
     data = load_data(source, image=lab.image, **options, **alike)
     if data.skipped:

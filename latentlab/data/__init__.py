@@ -163,6 +163,15 @@ def build_request(
     )
 
 
+def default_split(source: str) -> Split:
+    """The split that is looked at where none is named: somebody's own images have no test split that they know of.
+
+    >>> default_split("mnist"), default_split("folder:photos")
+    ('test', 'all')
+    """
+    return "all" if split_source(source)[0] in LOCATED else "test"
+
+
 def split_source(source: str) -> tuple[str, str]:
     """Cut a source as users write it into the name in `SOURCES` and the path behind it.
 

@@ -141,7 +141,8 @@ def stream_data(
     if name in INDEXED:
         known = index = find_files(name, request, count=count, without=without)
         # A piece may be read by a process that runs in another folder.
-        index = replace(index, folder=index.folder.absolute())
+        folder = index.folder.absolute()
+        index = replace(index, folder=folder, source=f"folder:{folder}" if name == "folder" else index.source)
         ids: Sequence[str] | np.ndarray = index.names
     else:
         known = data = load_data(

@@ -21,7 +21,7 @@ from latentlab.data.dataset import Dataset, Request, Skipped
 from latentlab.data.decode import THREADS, check_skipped, decode_files
 from latentlab.data.fit import SUFFIXES, decode_image, eight_bits
 from latentlab.data.folder import hashed_split, sorted_classes
-from latentlab.data.place import expand
+from latentlab.data.pattern import expand
 from latentlab.data.selection import check_options, left_in
 from latentlab.data.shard import Sample, read_samples
 from latentlab.data.table import Table, read_table

@@ -67,6 +67,7 @@ def encode_source(
     Raises:
         LatentlabError: one line that says what was expected, what came and what to do.
     """
+    from latentlab.data import default_split
     from latentlab.data.stream import stream_data
     from latentlab.lab.home import as_in_training
     from latentlab.runs.opener import build_opener
@@ -135,10 +136,3 @@ def has_logvar(lab: Lab) -> bool:
     with torch.inference_mode():
         x = torch.zeros(1, *lab.image.shape, device=codec_device(lab.codec))
         return lab.codec.posterior(x).logvar is not None
-
-
-def default_split(source: str) -> Split:
-    """Somebody's own images have no test split that they know of."""
-    from latentlab.data import LOCATED, split_source
-
-    return "all" if split_source(source)[0] in LOCATED else "test"

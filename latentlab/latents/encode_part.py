@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.data.dataset import Dataset, as_unit
+from latentlab.data.dataset import Dataset, Skipped, as_unit
 from latentlab.errors import DataError, FileFormatError
 from latentlab.latents.encode import codec_device, posterior_of
 from latentlab.latents.store.manifest import MOST_ROWS, PartEntry, TablePlan
 from latentlab.latents.store.place import Place
-from latentlab.latents.store.sidecar import Skipped
 from latentlab.latents.store.write import write_part
 from latentlab.latents.table import Latents
 from latentlab.runtime import as_tensor, batch_rows
@@ -118,7 +117,7 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
     rows = 0
     with torch.inference_mode():
         for block in blocks:
-            skipped += [Skipped(one.name, one.reason) for one in block.skipped]
+            skipped += block.skipped
             if len(block):
                 x = as_tensor(as_unit(block.pixels)).to(device, non_blocking=True)
                 mean, logvar = posterior_of(codec, x, plan.posterior)

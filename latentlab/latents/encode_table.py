@@ -133,7 +133,11 @@ def encode_table(
         ]
         counted = _Count(stream.count, len(stream.pieces), done, progress)
         try:
-            for number, entry in run(encode_part, tasks, workers=workers, report=counted.add, address=address):
+            results = run(
+                encode_part, tasks, workers=workers, report=counted.add, address=address,
+                gpus=int(opener.device.startswith("cuda")),
+            )  # fmt: skip
+            for number, entry in results:
                 counted.part()
                 done[tasks[number].number] = entry
         except BaseException:

@@ -17,7 +17,7 @@ from latentlab.codec import ImageSpec
 from latentlab.data import load_data
 from latentlab.data import shard as shard_module
 from latentlab.data.folder import hashed_split
-from latentlab.data.place import expand
+from latentlab.data.pattern import expand
 from latentlab.data.stream import Piece, Stream, stream_data
 from latentlab.errors import DataError, LatentlabError, UnknownNameError, UsageError
 

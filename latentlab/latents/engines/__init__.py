@@ -35,6 +35,7 @@ class Engine(Protocol):
         workers: int,
         report: Report,
         address: str | None = None,
+        gpus: int = 0,
     ) -> Iterator[tuple[int, Any]]:
         """Run the function on every task; yields (number of the task, result) as they are done.
 
@@ -44,6 +45,7 @@ class Engine(Protocol):
             workers: how many at a time.
             report: told of images that are done, where the engine hears of them before a task is.
             address: of a cluster, for the engine that knows clusters.
+            gpus: that each task takes for itself, for an engine that hands them out.
 
         Raises:
             LatentlabError: what the function raised first, or when a task ends its worker again and again.

@@ -25,8 +25,12 @@ def map_tasks(
     workers: int,
     report: Report,
     address: str | None = None,
+    gpus: int = 0,
 ) -> Iterator[tuple[int, Any]]:
-    """Run a function on every task in spawned processes; with one worker, in this one. See `Engine`."""
+    """Run a function on every task in spawned processes; with one worker, in this one. See `Engine`.
+
+    GPUs are not handed out: the device of a task says which it is.
+    """
     if address is not None:
         raise UsageError(f"expected no address with the engine local, got {address!r}; use the engine ray")
     workers = min(workers, len(tasks))

@@ -31,6 +31,7 @@ def map_tasks(
     workers: int,
     report: Report,
     address: str | None = None,
+    gpus: int = 0,
 ) -> Iterator[tuple[int, Any]]:
     """Run a function on every task of a cluster, or in workers of this machine. See `Engine`.
 
@@ -42,6 +43,7 @@ def map_tasks(
         workers: of this machine; a cluster has its own number.
         report: told of images when their task is done.
         address: `host:port`, `ray://host:port` or `auto`; None for this machine alone.
+        gpus: that Ray gives to each task, as the only ones that it sees.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -55,8 +57,9 @@ def map_tasks(
     _connect(ray, workers, address)
     try:
         if address is not None:
-            workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        run = ray.remote(num_cpus=1, max_retries=RETRIES)(_counted)
+            there = ray.cluster_resources()
+            workers = max(1, int(there.get("GPU", 1) if gpus else there.get("CPU", 1)))
+        run = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_counted)
         shared = ray.put(function)
         waiting = list(range(len(tasks)))[::-1]
         running: dict[Any, int] = {}

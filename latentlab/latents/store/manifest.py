@@ -63,8 +63,10 @@ class TablePlan:
 
     @property
     def digest(self) -> str:
-        """64 hexadecimal digits over all of it: a part belongs to the plan of this digest alone."""
-        return hashlib.sha256(json.dumps(schema.plain(self), sort_keys=True).encode()).hexdigest()
+        """64 hexadecimal digits over all of it but a name: a part belongs to plans of this digest alone."""
+        # A model may be called by its folder today, and by another one tomorrow; its checkpoint tells which it is.
+        told = {key: value for key, value in schema.plain(self).items() if key != "model"}
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def differences(self, other: TablePlan) -> list[str]:
         """In which fields another plan differs, as `field: ours, not theirs`."""

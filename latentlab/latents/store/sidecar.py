@@ -9,20 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentlab import schema
+from latentlab.data.dataset import Skipped
 from latentlab.errors import DataError, FileFormatError, first_line
 from latentlab.latents.store.manifest import PartEntry, TablePlan
 from latentlab.latents.store.place import Place
 from latentlab.latents.summary import Summary
 
 SUFFIX = ".sidecar"
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """An image of a piece that could not be read, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
+from latentlab.data.dataset import Skipped
 from latentlab.latents.store.manifest import PartEntry, TablePlan, part_name
 from latentlab.latents.store.part import part_bytes
 from latentlab.latents.store.place import Place
-from latentlab.latents.store.sidecar import Sidecar, Skipped, sidecar_bytes, sidecar_name
+from latentlab.latents.store.sidecar import Sidecar, sidecar_bytes, sidecar_name
 from latentlab.latents.summary import Summary
 from latentlab.latents.table import Latents
 
