@@ -67,6 +67,7 @@ def encode(
     their number. --resume goes on after anything that stopped it. attrs, map, neighbours and score take the table with
     --latents.
     """  # fmt: skip
+    import shlex
     from pathlib import Path
 
     from latentlab.cli.input import open_lab, require
@@ -112,7 +113,13 @@ def encode(
     output.paths([Path(out)] if not remote else [])
     if remote:
         output.line(out)
-    output.line(f"try: latentlab attrs --latents {out if remote else shown(Path(out))} --model {lab.name}", "dim")
+    words = [
+        "latentlab",
+        "attrs" if table.property_names() else "map",
+        "--latents",
+        out if remote else shown(Path(out)),
+    ]
+    output.line(f"try: {shlex.join([*words, '--model', model or lab.name])}", "dim")
 
 
 def of_split(split: str) -> str:

@@ -75,6 +75,8 @@ def latents(
     Info: what a table holds. Verify: every byte against its checksum. Export: the same as Parquet, .npz or CSV. Adopt:
     latents of your own, from an .npy or .npz, as a table that attrs, map and score usage take; no images are needed.
     """  # fmt: skip
+    import shlex
+
     from latentlab.cli.input import require
     from latentlab.cli.output import OUTPUTS, Output, check_folder, shown
     from latentlab.lab.result import folder_name
@@ -120,7 +122,7 @@ def latents(
     output.say_notes(output.notes)
     output.paths([folder])
     verb = "attrs" if table.property_names() else "map"
-    output.line(f"try: latentlab {verb} --latents {shown(folder)}", "dim")
+    output.line(f"try: {shlex.join(['latentlab', verb, '--latents', shown(folder)])}", "dim")
 
 
 def _info(output: Output, path: str) -> None:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -133,6 +134,9 @@ def _serve(connection: Connection, function: Callable[[Any, Report], Any]) -> No
         try:
             answer = ("done", function(task, report))
         except Exception as error:
+            # Of a mistake of ours the place is wanted, which does not travel with it.
+            if not isinstance(error, LatentlabError):
+                error.add_note(traceback.format_exc())
             answer = ("failed", error)
         connection.send(answer)
 
