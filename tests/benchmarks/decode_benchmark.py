@@ -1,4 +1,4 @@
-"""Photographs of 178×218 made to fit 64×64, images a second: `python tests/benchmarks/decode_benchmark.py`.
+"""Photographs of 178×218 made to fit 64×64, images a second: `python -m tests.benchmarks.decode_benchmark`.
 
 Drawn faces are made larger, with noise, and saved as JPEG of quality 90. They are read by Pillow and resized one by
 one, as before, and then as `decode_files` does it, with and without simplejpeg; each in turn, and the medians are
@@ -23,10 +23,12 @@ from PIL import Image
 from latentlab.codec import ImageSpec
 from latentlab.data import load_data
 from latentlab.data.decode import decode_files
+from tests.benchmarks.figure import say
 
 COUNT, RUNS = 1_000, 5
 SIZE, QUALITY = (178, 218), 90
 SPEC = ImageSpec(3, 64, 64)
+OLD = "Pillow, floats and Lanczos, one by one"
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
     files = photographs()
     names = [str(number) for number in range(COUNT)]
     ways: dict[str, Callable[[], object]] = {
-        "Pillow, floats and Lanczos, one by one": lambda: [old_way(file) for file in files],
+        OLD: lambda: [old_way(file) for file in files],
         "decode_files without simplejpeg": lambda: without_simplejpeg(
             lambda: decode_files(files, names, SPEC, max_bad=0, threads=1)
         ),
@@ -50,8 +52,16 @@ def main() -> None:
             seconds[name].append(time.perf_counter() - started)
     size = sum(map(len, files)) / COUNT / 1024
     print(f"{COUNT:,} JPEGs of {SIZE[0]}×{SIZE[1]}, {size:.1f} KiB each, to {SPEC}, one thread")
-    for name, times in seconds.items():
-        print(f"{name}: {COUNT / statistics.median(times):,.0f} images a second")
+    rates = {name: COUNT / statistics.median(times) for name, times in seconds.items()}
+    beside = f"{OLD}: {rates[OLD]:,.0f} images/s"
+    for name, rate in rates.items():
+        if name != OLD:
+            say(
+                f"a JPEG of 178×218 made to fit 64×64 by {name}",
+                f"{rate:,.0f} images/s",
+                beside,
+                ratio=rate / rates[OLD],
+            )
 
 
 def photographs() -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The decoder in a page: `python tests/benchmarks/live_benchmark.py [--onnxruntime FOLDER] [MODEL …]`.
+"""The decoder in a page: `python -m tests.benchmarks.live_benchmark [--onnxruntime FOLDER] [MODEL …]`.
 
 For each model, in a headless Chromium: how soon a page that is a file shows its first live picture, and what a picture
 costs there. With the unpacked package onnxruntime-web (`npm pack onnxruntime-web`), and onnx and onnxscript installed,
@@ -25,6 +25,7 @@ from latentlab.report.live.build import FOLDER, KERNELS
 from latentlab.report.live.runtime import runtime_script
 from latentlab.report.page import Section, render_page
 from latentlab.report.template import script_data
+from tests.benchmarks.figure import say
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -165,10 +166,11 @@ def main() -> None:
     asked = parser.parse_args()
     package, reason = package_with(asked.onnxruntime)
     size = sum(path.stat().st_size for path in (KERNELS, FOLDER / "host.js")) + len(runtime_script().encode())
-    print(f"runtime {size / 1e3:.1f} kB (at most 40)")
+    say("kernels and runtime of a page", f"{size / 1e3:.1f} kB", value=size / 1e3, at_most=40, unit=" kB")
     if package:
         theirs = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
-        print(f"onnxruntime-web {sum((package / 'dist' / name).stat().st_size for name in theirs) / 1e3:,.0f} kB")
+        whole = sum((package / "dist" / name).stat().st_size for name in theirs)
+        say("onnxruntime-web", f"{whole / 1e3:,.0f} kB")
     else:
         print(f"without a comparison: {reason}")
     found = next(path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name)))
@@ -184,17 +186,17 @@ def main() -> None:
                 statistics.median(page[key] for page in pages) for key in ("first", "median", "each")
             )
             print(
-                f"{name}: {live.parameters / 1e6:.2f} M parameters in {live.precision}; "
-                f"first picture {first / 1e3:.2f} s (at most {FIRST_SECONDS}); "
-                f"{median:.2f} ms a picture (at most {MILLISECONDS:g}), {1e3 / each:.0f} pictures/s; "
+                f"{name}: {live.parameters / 1e6:.2f} M parameters in {live.precision}; {1e3 / each:.0f} pictures/s; "
                 f"{pages[0]['error']:.4f} from torch; {pages[0]['mode']}"
             )
+            say(f"a page of `{name}`, its first live picture", f"{first / 1e3:.2f} s", value=first / 1e3,
+                at_most=FIRST_SECONDS, unit=" s")  # fmt: skip
+            say(f"a decoded picture of `{name}`, in a worker", f"{median:.1f} ms", value=median, at_most=MILLISECONDS,
+                unit=" ms")  # fmt: skip
             if package:
                 a, b, ratio, difference = against(browser, live, build_onnx(codec), package)
-                print(
-                    f"  in turn on the main thread: {a:.2f} ms; onnxruntime-web {b:.2f} ms; "
-                    f"ratio {ratio:.2f} (at most 1); {difference:.4f} apart"
-                )
+                say("the same on the main thread, in turn", f"{a:.2f} ms",
+                    f"onnxruntime-web: {b:.2f} ms ({difference:.4f} apart)", ratio=ratio, at_most=1)  # fmt: skip
         browser.close()
 
 

@@ -1,4 +1,4 @@
-"""How soon a map is usable, and how soon a lasso answers: `python tests/benchmarks/map_benchmark.py [points]`.
+"""How soon a map is usable, and how soon a lasso answers: `python -m tests.benchmarks.map_benchmark [points]`.
 
 The page holds 70,000 points in ten classes with pictures, ids, a score and latents, and is opened from a file in
 Chromium. Usable: from navigation until points are drawn and hover, keys, search and lasso answer. Lasso: from letting
@@ -20,6 +20,7 @@ from latentlab.data import load_data
 from latentlab.maps.inverse import Inverse
 from latentlab.report.page import render_page
 from latentlab.report.sections.map import map_section
+from tests.benchmarks.figure import say
 
 RUNS = 5
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -95,9 +96,11 @@ def main(count: int) -> None:
     print(
         f"map of {count:,} points, page of {len(html) / 1e6:.1f} MB, selections of {min(selected):,}–{max(selected):,}"
     )
-    print(f"usable: {_summary(usable)} s (at most {USABLE_SECONDS})")
-    print(f"lasso, the work: {_summary(work, 0)} ms (at most {LASSO_MILLISECONDS})")
-    print(f"lasso, until it is drawn: {_summary(frame, 0)} ms (at most {LASSO_MILLISECONDS})")
+    say(f"a map of {count:,} points with pictures, until it is usable", f"{_summary(usable)} s",
+        value=statistics.median(usable), at_most=USABLE_SECONDS, unit=" s")  # fmt: skip
+    say("its lasso, the work", f"{_summary(work, 0)} ms", value=max(work), at_most=LASSO_MILLISECONDS, unit=" ms")
+    say("its lasso, until it is drawn", f"{_summary(frame, 0)} ms", value=max(frame), at_most=LASSO_MILLISECONDS,
+        unit=" ms")  # fmt: skip
 
 
 def _summary(values: list[float], digits: int = 2) -> str:

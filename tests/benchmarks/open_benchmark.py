@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 
 from latentlab.runs.run import open_run
+from tests.benchmarks.figure import say
 from tests.checkpoints.foreign.autoencoder_kl import draw_weights
 
 RUNS = 5
@@ -75,15 +76,17 @@ def compare(name: str, path: Path, file: Path) -> None:
         return open_run(path).checkpoint.model
 
     size = file.stat().st_size
-    bound = f"ratio at most {RATIO:g}" if size >= LARGE else f"at most {1000 * MORE_SECONDS:g} ms more"
     for what, ours, theirs in (
         ("opened", *best(opened, loaded)),
         ("and read", *best(lambda: added(opened().parameters()), lambda: added(loaded().values()))),
     ):
-        print(
-            f"{name}, {size / 1e6:.0f} MB, {what}: {1000 * ours:.1f} ms; torch.load: {1000 * theirs:.1f} ms; "
-            f"{1000 * (ours - theirs):+.1f} ms, ratio {ours / theirs:.2f} ({bound})"
-        )
+        figures = f"{1000 * ours:.1f} ms", f"`torch.load`: {1000 * theirs:.1f} ms"
+        if size >= LARGE:
+            say(f"{name} of {size / 1e6:.0f} MB, {what}", *figures, ratio=ours / theirs, at_most=RATIO)
+        else:
+            more = 1000 * (ours - theirs)
+            say(f"{name} of {size / 1e6:.0f} MB, {what}", *figures, value=more, at_most=1000 * MORE_SECONDS,
+                unit=" ms more")  # fmt: skip
 
 
 def mlp(width: int, path: Path) -> Path:
@@ -124,10 +127,8 @@ def main() -> None:
                 command = [sys.executable, "-c", MEMORY, *paths]
                 said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 taken, size = int(said), large.stat().st_size
-                print(
-                    f"an AutoencoderKL as .{suffix}, {size / 1e6:.0f} MB: its opening and reading takes "
-                    f"{taken / 1e6:.0f} MB of memory; ratio {taken / size:.2f} (at most {MEMORY_RATIO:g})"
-                )
+                say(f"memory for an AutoencoderKL as .{suffix}", f"{taken / 1e6:.0f} MB",
+                    f"the file: {size / 1e6:.0f} MB", ratio=taken / size, at_most=MEMORY_RATIO)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What somebody feels who opens a report and drags a slider: `python tests/benchmarks/page_benchmark.py [model]`.
+"""What somebody feels who opens a report and drags a slider: `python -m tests.benchmarks.page_benchmark [model]`.
 
 The report is made by the command and opened from a file in Chromium, straight at its bench. First picture: from the
 page's load event until the bench has painted. Pointer to paint: from the moment of an input event until the picture
@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.benchmarks.figure import say
 
 RUNS = 5
 DRAGS, STEPS = 6, 60
@@ -73,20 +75,23 @@ def main() -> None:
         started = time.perf_counter()
         command = [sys.executable, "-m", "latentlab", "report", "--model", model, "--out", folder, "--quiet"]
         subprocess.run(command, check=True, capture_output=True)
-        print(f"latentlab report --model {model}: {time.perf_counter() - started:.1f} s (at most 30)")
+        seconds = time.perf_counter() - started
+        say(f"`latentlab report --model {model}`", f"{seconds:.1f} s", value=seconds, at_most=30, unit=" s")
         page = Path(folder) / "index.html"
-        print(f"its page: {page.stat().st_size / 1e6:.2f} MB (at most 8)")
+        megabytes = page.stat().st_size / 1e6
+        say("its page, with the decoder", f"{megabytes:.2f} MB", value=megabytes, at_most=8, unit=" MB")
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         visits = [visit(browser, page) for _ in range(RUNS)]
         browser.close()
     latencies = sorted(latency for _, _, some in visits for latency in some)
     tail = latencies[int(0.95 * len(latencies))]
-    print(f"first live picture after load: {statistics.median(first for first, *_ in visits):.0f} ms (at most 500)")
-    print(f"a picture: {statistics.median(decode for _, decode, _ in visits):.1f} ms (at most 6)")
-    print(
-        f"pointer to paint: median {statistics.median(latencies):.1f} ms (at most 16), 95th percentile {tail:.1f} ms "
-        f"(at most 40), {len(latencies)} pictures"
-    )
+    first, decode = (statistics.median(values) for values in list(zip(*visits, strict=True))[:2])
+    say("its bench: first live picture after load", f"{first:.0f} ms", value=first, at_most=500, unit=" ms")
+    say("its bench: a picture", f"{decode:.1f} ms", value=decode, at_most=6, unit=" ms")
+    median = statistics.median(latencies)
+    say(f"its bench: pointer to paint, median of {len(latencies)}", f"{median:.1f} ms", value=median, at_most=16,
+        unit=" ms")  # fmt: skip
+    say("its bench: pointer to paint, 95th percentile", f"{tail:.1f} ms", value=tail, at_most=40, unit=" ms")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Training against pythae's trainer, on its default networks: `python tests/benchmarks/pythae_benchmark.py`.
+"""Training against pythae's trainer, on its default networks: `python -m tests.benchmarks.pythae_benchmark`.
 
 Both train the same VAE: 784-512-20-512-784 with rectifiers and a cross entropy, batch 128, one epoch of 60,000 images,
 with their own optimizers. They take turns, and the median ratio of speeds is printed: once with our default precision,
@@ -9,6 +9,7 @@ first (measured with 0.1.2).
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import logging
 import statistics
@@ -21,6 +22,7 @@ import torch
 
 from latentlab.codec import ImageSpec
 from latentlab.training import build_recipe, train
+from tests.benchmarks.figure import say
 
 ROUNDS = 5
 COUNT, BATCH, LATENT, HIDDEN = 60_000, 128, 20, 512
@@ -61,6 +63,9 @@ def theirs(pixels: np.ndarray) -> float:
 
 def main() -> None:
     """Print a line a precision."""
+    if importlib.util.find_spec("pythae") is None:
+        print("without pythae: it is not installed")
+        return
     pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 1, 28, 28), dtype=np.uint8)
     theirs(pixels)
     for precision in ("auto", "float32"):
@@ -68,7 +73,10 @@ def main() -> None:
         pairs = [(ours(pixels, precision), theirs(pixels)) for _ in range(ROUNDS)]
         ratio = statistics.median(a / b for a, b in pairs)
         mine, other = (statistics.median(values) for values in zip(*pairs, strict=True))
-        print(f"{precision}: {mine:,.0f} images/s; pythae {other:,.0f}; ratio {ratio:.2f} (at least 1.5)")
+        say(
+            f"training, pythae's default 784-512-20, batch 128, precision {precision}", f"{mine:,.0f} images/s",
+            f"pythae: {other:,.0f} images/s", ratio=ratio, at_least=1.5,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

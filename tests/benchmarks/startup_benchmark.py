@@ -1,4 +1,4 @@
-"""How long commands take beside the imports that nobody can avoid: `python tests/benchmarks/startup_benchmark.py`.
+"""How long commands take beside the imports that nobody can avoid: `python -m tests.benchmarks.startup_benchmark`.
 
 Each pair is measured in turn, A B A B …, and the medians and their ratio are printed.
 """
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from tests.benchmarks.figure import say
 
 RUNS = 7
 COMMAND = [sys.executable, "-m", "latentlab"]
@@ -36,7 +38,7 @@ def main() -> None:
             ours = statistics.median(a for a, _ in times)
             theirs = statistics.median(b for _, b in times)
             ratio = statistics.median(a / b for a, b in times)
-            print(f"{name}: {ours:.2f} s; {floor!r}: {theirs:.2f} s; ratio {ratio:.2f} (at most {bound})")
+            say(f"`{name}`", f"{ours:.2f} s", f"`{floor}`: {theirs:.2f} s", ratio=ratio, at_most=bound)
 
 
 if __name__ == "__main__":

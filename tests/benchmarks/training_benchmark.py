@@ -1,4 +1,4 @@
-"""Training against a bare loop over the same network: `python tests/benchmarks/training_benchmark.py`.
+"""Training against a bare loop over the same network: `python -m tests.benchmarks.training_benchmark`.
 
 The bare loop is what a tutorial would write: the same model, optimizer, precision and memory format, its images in
 one float tensor, no checks, no history. Ours and the bare loop take turns, and the median ratio of speeds is printed.
@@ -17,6 +17,7 @@ import torch
 from latentlab.codec import ImageSpec
 from latentlab.training import build_recipe, train
 from latentlab.training.precision import autocast, pick_precision
+from tests.benchmarks.figure import say
 
 ROUNDS = 5
 BATCH = 128
@@ -73,7 +74,13 @@ def main() -> None:
         pairs = [(ours(table, pixels), bare(table, pixels)) for _ in range(ROUNDS)]
         ratio = statistics.median(a / b for a, b in pairs)
         mine, theirs = (statistics.median(values) for values in zip(*pairs, strict=True))
-        print(f"{name}: {mine:,.0f} images/s; bare loop {theirs:,.0f}; ratio {ratio:.2f} (at least 0.9)")
+        say(
+            f"training, {name}",
+            f"{mine:,.0f} images/s",
+            f"a bare loop: {theirs:,.0f} images/s",
+            ratio=ratio,
+            at_least=0.9,
+        )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,207 @@
+"""Encoding JPEGs beside what decoding and the encoder alone would allow: `python -m tests.benchmarks.encode_benchmark`.
+
+20,000 JPEGs of 178×218 pixels (2,000 drawn faces under ten names each) to 64×64, through an encoder of 1.7 million
+parameters, as in the measurements that the design rests on. The bound is that of one thread on each core which decodes
+and then encodes, 1 / (1/decode + 1/forward) a core, both measured alone in this process just before and after. The
+start of processes (imports of torch) is told apart: it does not grow with the number of images. Memory is that of all
+processes together, each shared page counted once (PSS).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from latentlab import load, load_data
+from latentlab.checkpoints import write_checkpoint
+from latentlab.codec import ImageSpec
+from latentlab.data.stream import stream_data
+from latentlab.latents.encode import posterior_of
+from latentlab.runtime import BATCH
+from latentlab.training import build_recipe
+from tests.benchmarks.figure import say
+
+COUNT, DISTINCT, SAMPLE = 20_000, 2_000, 2_048
+SPEC = ImageSpec(3, 64, 64)
+NETWORK = {"kind": "conv", "channels": [32, 64, 128, 256], "hidden": 256}
+LATENT = 128
+ROUNDS = 3
+MEMORY_GB, BOUND, RAY_BOUND = 1.5, 0.9, 0.7
+
+
+def make_images(folder: Path, count: int) -> Path:
+    """JPEGs of the size of aligned photographs, with the grain of a camera."""
+    drawn = load_data("faces", split="train", count=min(DISTINCT, count))
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        path = folder / f"{number // 1000:03d}" / f"{number:06d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number < len(drawn):
+            large = Image.fromarray(drawn.pixels[number].transpose(1, 2, 0)).resize(
+                (178, 218), Image.Resampling.BICUBIC
+            )
+            grain = np.asarray(large, np.int16) + rng.integers(-6, 7, (218, 178, 1), dtype=np.int16)
+            Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+        else:
+            first = number % len(drawn)
+            os.link(folder / f"{first // 1000:03d}" / f"{first:06d}.jpg", path)
+    return folder
+
+
+def make_model(path: Path) -> tuple[torch.nn.Module, int]:
+    """A checkpoint with random weights, and the parameters of its encoder."""
+    torch.manual_seed(0)
+    table = {
+        "name": "x", "data": {"source": "faces"}, "training": {"epochs": 1},
+        "model": {"family": "vae", "latent": LATENT, "network": NETWORK},
+    }  # fmt: skip
+    model = build_recipe(table, "benchmark").for_images(SPEC).model.build().eval()
+    write_checkpoint(path, model, {})
+    return model, sum(weight.numel() for weight in model.encoder.parameters())
+
+
+def alone(images: Path, model: torch.nn.Module) -> tuple[float, float]:
+    """Images a second of one thread that only decodes, and of one that only encodes."""
+    piece = stream_data(f"folder:{images}", image=SPEC, rows=SAMPLE, split="all").pieces[0]
+    began = time.perf_counter()
+    blocks = list(piece.read(256, 1))
+    decode = SAMPLE / (time.perf_counter() - began)
+    batches = [torch.from_numpy(block.images) for block in blocks]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        posterior_of(model, batches[0], True)
+        began = time.perf_counter()
+        for batch in batches:
+            posterior_of(model, batch, True)
+        forward = SAMPLE / (time.perf_counter() - began)
+    torch.set_num_threads(threads)
+    return decode, forward
+
+
+class Memory(threading.Thread):
+    """The peak of the memory of a process and all that it starts, in bytes."""
+
+    def __init__(self, process: int) -> None:
+        super().__init__(daemon=True)
+        self.process, self.peak, self.ended = process, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.2):
+            self.peak = max(self.peak, sum(self._pss(number) for number in self._family()))
+
+    def _family(self) -> list[int]:
+        found, open_ = [], [self.process]
+        while open_:
+            number = open_.pop()
+            found.append(number)
+            try:
+                open_ += [int(word) for word in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
+            except OSError:
+                continue
+        return found
+
+    @staticmethod
+    def _pss(number: int) -> int:
+        try:
+            lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            return 0
+        return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def command(images: Path, model: Path, table: Path, *words: str) -> tuple[float, float]:
+    """Seconds of the whole command, and gigabytes at its peak."""
+    start = [
+        sys.executable,
+        "-m",
+        "latentlab",
+        "encode",
+        f"folder:{images}",
+        "--model",
+        str(model),
+        "--out",
+        str(table),
+    ]
+    began = time.perf_counter()
+    process = subprocess.Popen([*start, *words, "--quiet"], stdout=subprocess.DEVNULL)
+    memory = Memory(process.pid)
+    memory.start()
+    assert process.wait() == 0
+    memory.ended.set()
+    return time.perf_counter() - began, memory.peak / 1e9
+
+
+def steady(images: Path, model: Path, table: Path) -> float:
+    """Images a second from the moment on when every process is at work, to the end."""
+    told: list[tuple[float, int]] = []
+    load(model, "cpu").encode_source(
+        f"folder:{images}", table, progress=lambda task, done, total, note="": told.append((time.perf_counter(), done))
+    )
+    cores = os.cpu_count() or 1
+    begun, before = next((moment, done) for moment, done in told if done >= cores * BATCH)
+    return (told[-1][1] - before) / (told[-1][0] - begun)
+
+
+def main() -> None:
+    """Print what each alone allows, and what encoding reaches."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=COUNT)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    asked = parser.parse_args()
+    cores = os.cpu_count() or 1
+    engines = ["local", *(["ray"] if importlib.util.find_spec("ray") else [])]
+    with tempfile.TemporaryDirectory() as kept:
+        home = Path(kept)
+        images = make_images(home / "images", asked.count)
+        model, parameters = make_model(home / "model.safetensors")
+        checkpoint = home / "model.safetensors"
+        turns: list[dict[str, float]] = []
+        for turn in range(asked.rounds):
+            before = alone(images, model)
+            rate = steady(images, checkpoint, home / f"steady-{turn}")
+            decode, forward = (statistics.mean(pair) for pair in zip(before, alone(images, model), strict=True))
+            found = {"decode": decode, "forward": forward, "bound": cores / (1 / decode + 1 / forward), "rate": rate}
+            for engine in engines:
+                table = home / f"{engine}-{turn}"
+                seconds, peak = command(images, checkpoint, table, "--engine", engine)
+                found |= {engine: asked.count / seconds, f"{engine} memory": peak}
+            turns.append(found)
+
+    def middle(name: str, per: str = "") -> float:
+        return statistics.median(turn[name] / (turn[per] if per else 1) for turn in turns)
+
+    say("decoding and resizing a JPEG of 178×218 to 64×64, one thread", f"{middle('decode'):,.0f} images/s")
+    say(f"an encoder of {parameters / 1e6:.1f} M parameters, one thread", f"{middle('forward'):,.0f} images/s")
+    say(
+        f"encoding {asked.count:,} such JPEGs, once all processes are at work", f"{middle('rate'):,.0f} images/s",
+        f"{cores} threads that only decode and encode: {middle('bound'):,.0f} images/s",
+        ratio=middle("rate", "bound"), at_least=BOUND,
+    )  # fmt: skip
+    say(f"the whole command, start included: {asked.count:,} images", f"{middle('local'):,.0f} images/s")
+    peak = max(turn["local memory"] for turn in turns)
+    say("its memory, all processes together", f"{peak:.2f} GB", value=peak, at_most=MEMORY_GB, unit=" GB")
+    if "ray" in engines:
+        say(
+            "the whole command with `--engine ray`", f"{middle('ray'):,.0f} images/s",
+            f"local: {middle('local'):,.0f} images/s", ratio=middle("ray", "local"), at_least=RAY_BOUND,
+        )  # fmt: skip
+        say("its memory, without Ray's own processes", f"{max(turn['ray memory'] for turn in turns):.2f} GB")
+    else:
+        print("without Ray: it is not installed")
+
+
+if __name__ == "__main__":
+    main()
