@@ -92,7 +92,18 @@ def attrs(
         require(
             data is None and not compare, "expected --latents without --data and --compare, got both; leave one out"
         )
-        stored, made_by = open_stored(output, latents, model, device)
+        stored, made_by = open_stored(
+            output,
+            latents,
+            model,
+            device,
+            data=data,
+            root=root,
+            split=split,
+            download=download,
+            attributes=attributes,
+            count=count,
+        )
         with output.progress() as progress:
             result = table_attributes(
                 stored, made_by, attr, method=(method or Method.MEAN).value, seed=seed, progress=progress

@@ -79,6 +79,10 @@ def encode(
         ray_address is None or engine is EngineName.RAY,
         f"expected --ray-address with --engine ray, got it with {engine.value}; leave it out",
     )
+    require(
+        out is None or not out.startswith("memory://"),
+        f"expected a folder or an object store, got {out}, which ends with this command; choose another --out",
+    )
     remote = out is not None and "://" in out
     if not remote:
         check_folder(None if out is None else Path(out))

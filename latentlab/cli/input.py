@@ -53,7 +53,9 @@ def open_lab(
     return lab
 
 
-def open_stored(output: Output, latents: str, model: str | None, device: str) -> tuple[StoredLatents, Lab | None]:
+def open_stored(
+    output: Output, latents: str, model: str | None, device: str, **others: object
+) -> tuple[StoredLatents, Lab | None]:
     """Open a table of latents and its model, and say which and why.
 
     Args:
@@ -61,8 +63,21 @@ def open_stored(output: Output, latents: str, model: str | None, device: str) ->
         latents: the table's folder.
         model: as the user named it; None for the bundled one that made the table, where there is one.
         device: where it runs.
+        others: options that say which images are looked at, and mean nothing here.
+
+    Raises:
+        UsageError: when one of them was given.
+        LatentlabError: as `open_table`.
     """
+    from latentlab.cli.option import ENOUGH
     from latentlab.lab.table import open_table
+
+    given = [name for name, value in others.items() if value not in (None, False, ENOUGH)]
+    require(
+        not given,
+        f"expected --latents without --{''.join(given[:1])}, which is of images, got both; leave it out (attributes of "
+        "latents are told to `latentlab latents adopt`)",
+    )
 
     stored, lab = open_table(latents, model, device)
     if lab is None:

@@ -163,8 +163,10 @@ def _verify(output: Output, path: str) -> None:
     if faults:
         shown = "; ".join(f"{fault.part} {fault.reason}" for fault in faults[:3])
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
+        way = "delete those parts, and encode again with --resume" if table.checkpoint else "adopt the latents again"
         raise FileFormatError(
             f"{len(faults)} of {len(table.manifest.parts)} parts of {path} are not as they were written "
-            f"({shown}{more}); delete their sidecars and the manifest, and encode again with --resume"
+            f"({shown}{more}); {way}"
         )
-    output.line(f"{len(table.manifest.parts)} parts with {len(table):,} rows are as they were written")
+    parts = len(table.manifest.parts)
+    output.line(f"every byte of {len(table):,} rows in {parts} part{'' if parts == 1 else 's'} is as it was written")

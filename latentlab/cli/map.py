@@ -69,7 +69,18 @@ def map_(
         from latentlab.lab.table_map import map_table
 
         require(data is None, "expected --data or --latents, got both; leave one out")
-        stored, made_by = open_stored(output, latents, model, device)
+        stored, made_by = open_stored(
+            output,
+            latents,
+            model,
+            device,
+            data=data,
+            root=root,
+            split=split,
+            download=download,
+            attributes=attributes,
+            count=count,
+        )
         with output.progress() as progress:
             result = map_table(stored, made_by, progress=progress, **wanted)
         output.result(result, out)

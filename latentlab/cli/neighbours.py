@@ -62,7 +62,9 @@ def neighbours(
     output = Output(quiet, as_json, open_page)
     loaded = stored = None
     if latents is not None:
-        stored, lab = open_stored(output, latents, model, device)
+        stored, lab = open_stored(
+            output, latents, model, device, data=data, root=root, split=split, download=download, attributes=attributes
+        )
     else:
         lab = open_lab(output, model, device, [] if data else property_names(images), data)
         loaded = read_data(

@@ -114,7 +114,18 @@ def score(
     if latents is not None:
         from latentlab.lab.usage import score_usage
 
-        table_of, made_by = open_stored(output, latents, model, device)
+        table_of, made_by = open_stored(
+            output,
+            latents,
+            model,
+            device,
+            data=data,
+            root=root,
+            split=split,
+            download=download,
+            attributes=attributes,
+            count=count,
+        )
         with output.progress() as progress:
             usage = score_usage(made_by, latents=table_of, seed=seed, progress=progress)
         output.result(usage, out)

@@ -178,6 +178,8 @@ def split_source(source: str) -> tuple[str, str]:
     >>> split_source("folder:photos"), split_source("mnist"), split_source("faces.npz")
     (('folder', 'photos'), ('mnist', ''), ('npz', 'faces.npz'))
     """
+    if not source.strip():
+        raise UsageError("expected a data source, got an empty one; '.' is the current folder")
     name, colon, location = source.partition(":")
     if colon and name in (*LOCATED, "npy"):
         if not location:

@@ -79,7 +79,13 @@ def list_images(folder: Path) -> list[str]:
             f"expected a folder of images, got {folder}, which {'is a file' if folder.exists() else 'is not there'}"
         )
     names = []
-    for place, folders, files in os.walk(folder, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        raise DataError(
+            f"cannot look into {error.filename}: {(error.strerror or '').lower()}; allow it, or take it out"
+        ) from error
+
+    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
         here = Path(place).relative_to(folder).as_posix()
         names += [name if here == "." else f"{here}/{name}" for name in files if _is_image(name)]

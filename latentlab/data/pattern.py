@@ -39,8 +39,12 @@ def _unbraced(pattern: str) -> list[str]:
             parts = match[3].split(",")
         else:
             low, high = int(match[1]), int(match[2])
-            if not 0 <= high - low < MOST_SHARDS:
-                raise DataError(f"expected a range such as {{000..009}} in {pattern}, got {match[0]}")
+            if high < low:
+                raise DataError(
+                    f"expected a range such as {{000..009}} in {pattern}, got {match[0]}, which runs backwards"
+                )
+            if high - low >= MOST_SHARDS:
+                raise DataError(f"expected a range of at most {MOST_SHARDS:,} in {pattern}, got {match[0]}")
             parts = [f"{number:0{len(match[1])}}" for number in range(low, high + 1)]
         if len(places) * len(parts) > MOST_SHARDS:
             raise DataError(f"expected at most {MOST_SHARDS:,} shards, got more of {pattern}")

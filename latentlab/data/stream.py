@@ -55,7 +55,8 @@ class Stream:
         count: how many images there are in all; None where only reading tells.
         preprocessing: what is done to an image before a model sees it; where two texts differ, pixels do.
         thresholds: for each attribute of scores, the score above which an image has it; all others are 0/1.
-        fingerprint: of which images these are, by their names, or the names of their shards.
+        fingerprint: of which images these are, by their names (or those of their shards) and what a table or their
+            source says of them.
     """
 
     source: str
@@ -169,12 +170,12 @@ def stream_data(
         count=len(known),
         preprocessing=preprocessing(image, options),
         thresholds=score_thresholds(known.attributes),
-        fingerprint=_fingerprint(ids),
+        fingerprint=_fingerprint(ids, known.labels, known.attributes),
     )
 
 
 def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: Sequence[str]) -> Stream:
-    from latentlab.data.tar import find_shards
+    from latentlab.data.tar import find_shards, told_columns
 
     if count is not None:
         raise UsageError(
@@ -195,7 +196,7 @@ def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: 
         # Classes are no part of what is done to pixels.
         preprocessing=preprocessing(image, {}),
         thresholds=dict(layout.thresholds),
-        fingerprint=_fingerprint(shard.name for shard in shards),
+        fingerprint=_fingerprint([shard.name for shard in shards], None, told_columns(layout)),
     )
 
 
@@ -209,11 +210,14 @@ def preprocessing(image: ImageSpec, options: Mapping[str, object]) -> str:
     return "; ".join([PREPROCESSING, str(image), f"ink {image.ink}", *told])
 
 
-def _fingerprint(names: Iterable[str]) -> str:
+def _fingerprint(names: Iterable[str], labels: np.ndarray | None, attributes: Mapping[str, np.ndarray]) -> str:
+    """Of names and what is said of them; not of pixels, which would have to be read twice."""
     digest = hashlib.sha256()
     for name in names:
         # No name has such a byte, so that two lists of names are never one text.
         digest.update(str(name).encode(errors="surrogateescape") + b"\0")
+    for column in [*([] if labels is None else [labels]), *attributes.values()]:
+        digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:32]
 
 

@@ -34,7 +34,7 @@ class Table:
 
     Args:
         path: of the CSV.
-        files: what each row calls its image.
+        files: what each row calls its image; empty where no column names them.
         lines: where each row stands in the file, for messages.
         attributes: float32 of shape (n,) a plain name; NaN where nothing is said.
         labels: a text a row, "" where nothing is said; None without such a column.
@@ -49,18 +49,22 @@ class Table:
     splits: tuple[str, ...] | None = None
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, keyed: bool = True) -> Table:
     """Read a CSV whose first line names its columns, separated by commas, semicolons or tabs.
 
     The column of file names is called filename, file, image, image_id, path, id or name, or is the first. A column
     `label` or `class` gives labels, `split` or `partition` gives splits; all others are attributes.
+
+    Args:
+        path: of the CSV.
+        keyed: whether the first column names files where none is called so; else such a table names none.
 
     Raises:
         DataError: when it cannot be read, or a value is not 0/1, −1/1, yes/no, true/false, a number or empty.
     """
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return _read(Path(path), file)
+            return _read(Path(path), file, keyed)
     except (OSError, UnicodeDecodeError) as error:
         reason = (
             (error.strerror or str(error)).lower()
@@ -141,20 +145,20 @@ def _keys(name: str) -> list[str]:
     return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
-def _read(path: Path, file: TextIO) -> Table:
+def _read(path: Path, file: TextIO, keyed: bool) -> Table:
     rows = _rows(path, file)
     line, header = next(rows, (0, []))
     if not header:
         raise DataError(f"expected a line of column names and a line an image in {path}, got 0 of them")
     folded = [name.casefold() for name in header]
-    file_at = next((folded.index(name) for name in FILE_COLUMNS if name in folded), 0)
+    file_at = next((folded.index(name) for name in FILE_COLUMNS if name in folded), 0 if keyed else None)
     label_at = next(
         (folded.index(name) for name in LABEL_COLUMNS if name in folded and folded.index(name) != file_at), None
     )
     split_at = next(
         (folded.index(name) for name in SPLIT_COLUMNS if name in folded and folded.index(name) != file_at), None
     )
-    if PurePosixPath(header[file_at]).suffix.casefold() in SUFFIXES:
+    if file_at is not None and PurePosixPath(header[file_at]).suffix.casefold() in SUFFIXES:
         raise DataError(
             f"expected column names in line {line} of {path}, got the image {header[file_at]!r}; add such a line"
         )
@@ -178,7 +182,8 @@ def _read(path: Path, file: TextIO) -> Table:
     for line, row in rows:
         if len(row) > len(header):
             raise DataError(f"{path}, line {line}: expected at most {len(header)} values, got {len(row)}")
-        files.append(_cell(row, file_at))
+        if file_at is not None:
+            files.append(_cell(row, file_at))
         lines.append(line)
         if label_at is not None:
             labels.append(sys.intern(_cell(row, label_at)))
@@ -186,7 +191,7 @@ def _read(path: Path, file: TextIO) -> Table:
             splits.append(_split(path, line, _cell(row, split_at)))
         for column, name, values in columns:
             values.append(_value(path, line, name, _cell(row, column)))
-    if not files:
+    if not lines:
         raise DataError(f"expected a line of column names and a line an image in {path}, got 1 of them")
     return Table(
         path=path,

@@ -282,6 +282,14 @@ def _read_told(path: Path, version: tuple[int, int] | None) -> _Told:
     return _Told(table, rows)
 
 
+def told_columns(layout: Layout) -> Mapping[str, np.ndarray]:
+    """What the CSV of a source says, by column; nothing without one."""
+    if layout.table is None:
+        return {}
+    table = _told(layout.table).table
+    return {**table.attributes, **({} if table.labels is None else {"label": np.array(table.labels, dtype=bytes)})}
+
+
 def _layout_of_table(layout: Layout, path: Path, shard: str, first: Sequence[Sample]) -> Layout:
     told = _told(path)
     prefix = shard.removesuffix(".tar") + "/"

@@ -78,12 +78,12 @@ class Attributes:
     @property
     def name(self) -> str:
         """The folder that suits it."""
-        return folder_name("attrs", self.origin.model)
+        return folder_name("attrs", self.origin.subject)
 
     @property
     def title(self) -> str:
         """The heading of its page."""
-        return f"Attributes of {self.origin.model}"
+        return f"Attributes of {self.origin.subject}"
 
     @property
     def images(self) -> np.ndarray:
@@ -275,7 +275,7 @@ def doubts(direction: Direction) -> list[str]:
     said = []
     if direction.estimator not in AXES and direction.readout is None:
         said.append(
-            f"{direction.name}: too few images to hold any out ({direction.positives:,} with, "
+            f"{direction.name}: too few images to judge it by (found from {direction.positives:,} with, "
             f"{direction.negatives:,} without): nothing says how good the direction is"
         )
     if direction.p_value is not None and direction.p_value > CHANCE:

@@ -97,13 +97,13 @@ class Map:
     @property
     def name(self) -> str:
         """The folder that suits it."""
-        return folder_name("map", self.origin.model)
+        return folder_name("map", self.origin.subject)
 
     @property
     def title(self) -> str:
         """The heading of its page."""
         kinds = {"umap": "UMAP", "pca": "PCA", "latent": "The latent space"}
-        return f"{kinds[self.projection.method]} of {self.origin.model}"
+        return f"{kinds[self.projection.method]} of {self.origin.subject}"
 
     def strip(self) -> np.ndarray:
         """A few points from left to right; none where there are no pictures."""

@@ -106,7 +106,7 @@ class Neighbours:
     @property
     def name(self) -> str:
         """The folder that suits it."""
-        return folder_name("neighbours", *(one.name for one in self.near), self.origin.model)
+        return folder_name("neighbours", *(one.name for one in self.near), self.origin.subject)
 
     @property
     def title(self) -> str:

@@ -43,6 +43,12 @@ class Origin:
     seed: int = 0
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> str:
+        """What the result is of: the table of latents that was looked at, else the model."""
+        table = self.inputs.get("latents")
+        return self.model if table is None else str(table).rstrip("/").rpartition("/")[2]
+
 
 class Result(Protocol):
     """What the verbs of a Lab return. Every result shows itself in a notebook and can be saved as a folder."""

@@ -64,12 +64,12 @@ class UsageScore:
     @property
     def name(self) -> str:
         """The folder that suits it."""
-        return folder_name("score-usage", self.origin.model)
+        return folder_name("score-usage", self.origin.subject)
 
     @property
     def title(self) -> str:
         """The heading of its page."""
-        return f"What the latent of {self.origin.model} is used for"
+        return f"What the latent of {self.origin.subject} is used for"
 
     def strip(self) -> np.ndarray:
         """No pictures."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from latentlab.errors import DataError, FileFormatError, LatentlabError
+from latentlab.errors import DataError, FileFormatError, LatentlabError, listed
 from latentlab.latents.encode_part import Opener, PartTask, encode_part
 from latentlab.latents.engines import find_engine
 from latentlab.latents.store.manifest import (
@@ -195,16 +195,17 @@ def _begin(place: Place, plan: TablePlan, resume: bool) -> bool:
     """
     there = place.names()
     if MANIFEST not in there and PLAN not in there:
-        if any(name.endswith(".arrow") for name in there):
+        if strange := sorted(name for name in there if not name.startswith(".")):
             raise LatentlabError(
-                f"expected no latents in {place.url} yet, got some without a {PLAN}; choose another --out"
+                f"expected an empty folder or a table of latents in {place.url}, got {listed(strange, 3)}; choose "
+                "another --out"
             )
         return False
     whole = MANIFEST in there
     if not resume:
         what = "a table of latents already" if whole else "a table of latents that is not finished"
-        way = "" if whole else "go on with --resume, or "
-        raise LatentlabError(f"{place.url} holds {what}; {way}choose another --out")
+        way = "delete it to encode again" if whole else "go on with --resume"
+        raise LatentlabError(f"{place.url} holds {what}; {way}, or choose another --out")
     kept = open_latents(place.url).plan if whole else read_plan(place)
     if kept.digest != plan.digest:
         differences = "; ".join(plan.differences(kept)[:3])
@@ -212,6 +213,10 @@ def _begin(place: Place, plan: TablePlan, resume: bool) -> bool:
             f"expected to go on with the table in {place.url}, got another one ({differences}); encode into "
             "another --out"
         )
+    if whole and len(_whole_parts(place, plan, there)) < plan.pieces:
+        # Parts were lost since: they are made again.
+        place.remove(MANIFEST)
+        return False
     return whole
 
 

@@ -72,6 +72,12 @@ def test_what_encode_says(latentlab, here) -> None:
         (["latents", "export", "t", "--model", "digits"], 2, "--model with adopt"),
         (["attrs", "--latents", "nowhere"], 1, "no manifest.json"),
         (["attrs", "--latents", "t", "--data", "digits"], 2, "--latents without --data"),
+        (["attrs", "--latents", "t", "--count", "5"], 2, "--latents without --count"),
+        (["map", "--latents", "t", "--count", "5"], 2, "--latents without --count"),
+        (["score", "usage", "--latents", "t", "--split", "train"], 2, "--latents without --split"),
+        (["neighbours", "@3", "--latents", "t", "--attributes", "a.csv"], 2, "--latents without --attributes"),
+        (["encode", ""], 2, "got an empty one"),
+        (["encode", "digits", "--out", "memory://x"], 2, "which ends with this command"),
         (["attrs", "--latents", "t", "--compare"], 2, "--latents without --data and --compare"),
     ],
 )
@@ -90,7 +96,7 @@ def test_what_is_wrong_is_one_line(latentlab, here, words, code, said) -> None:
 def test_verify_finds_a_flipped_bit(latentlab, here, encoded) -> None:
     done = latentlab("latents", "verify", "t")
     assert done.exit_code == 0
-    assert done.stdout == "1 parts with 359 rows are as they were written\n"
+    assert done.stdout == "every byte of 359 rows in 1 part is as it was written\n"
     part = encoded / "part-00000.arrow"
     content = bytearray(part.read_bytes())
     content[1000] ^= 4

@@ -110,7 +110,7 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(lab, tmp_path: Path, monkeyp
 
 def test_another_table_is_not_gone_on_with(lab, tmp_path: Path) -> None:
     encode_source(lab, "digits", tmp_path / "t", workers=1)
-    with pytest.raises(LatentlabError, match="holds a table of latents already; choose another --out"):
+    with pytest.raises(LatentlabError, match="holds a table of latents already; delete it to encode again, or"):
         encode_source(lab, "digits", tmp_path / "t", workers=1)
     before = contents(tmp_path / "t")
     with pytest.raises(FileFormatError, match=r"another one \(.*split: train, not test"):
@@ -129,6 +129,29 @@ def test_a_folder_with_one_more_image_is_another_table(lab, photos: Path, tmp_pa
     shutil.copy(folder / "cat/01.jpg", folder / "cat/xx.jpg")
     with pytest.raises(FileFormatError, match=r"another one \(.*images: "):
         encode_source(lab, f"folder:{folder}", tmp_path / "t", workers=1, resume=True)
+
+
+def test_other_labels_are_another_table(lab, photos: Path, tmp_path: Path) -> None:
+    table = tmp_path / "a.csv"
+    names = [path.relative_to(photos).as_posix() for path in sorted(photos.rglob("*.jpg"))]
+    table.write_text("file,smile\n" + "".join(f"{name},{number % 2}\n" for number, name in enumerate(names)))
+    encode_source(lab, f"folder:{photos}", tmp_path / "t", workers=1, attributes=table)
+    table.write_text("file,smile\n" + "".join(f"{name},{(number + 1) % 2}\n" for number, name in enumerate(names)))
+    with pytest.raises(FileFormatError, match=r"another one \(images: "):
+        encode_source(lab, f"folder:{photos}", tmp_path / "t", workers=1, attributes=table, resume=True)
+
+
+def test_parts_that_were_lost_are_made_again(lab, tmp_path: Path) -> None:
+    encode_source(lab, "digits", tmp_path / "t", split="all", workers=1)
+    before = contents(tmp_path / "t")
+    (tmp_path / "t" / "part-00003.arrow").unlink()
+    done = encode_source(lab, "digits", tmp_path / "t", split="all", workers=1, resume=True)
+    assert done.kept == 7
+    assert contents(tmp_path / "t") == before
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.png").touch()
+    with pytest.raises(LatentlabError, match=r"an empty folder or a table of latents in .*, got photo\.png"):
+        encode_source(lab, "digits", tmp_path / "mine", workers=1)
 
 
 def test_a_folder_gives_the_latents_that_its_files_have_everywhere(lab, photos: Path, tmp_path: Path) -> None:

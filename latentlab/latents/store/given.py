@@ -37,6 +37,7 @@ from latentlab.runtime import Progress, silent, tracked
 MEANS = ("mean", "means", "mu", "latents", "latent", "z", "embeddings")
 LOGVARS = ("logvar", "logvars", "log_var")
 SHOWN = 8
+LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def write_given(
         DataError: when the file holds no latents, one is not finite, or what is known of them does not fit.
         LatentlabError: when something stands in the place, or it cannot be written.
     """
-    arrays = read_arrays(path, (*MEANS, *LOGVARS, *LABELS, TABLE))
+    arrays = read_arrays(path, (*MEANS, *LOGVARS, *LABELS, TABLE, IDS, *CLASSES))
     key = _means_of(arrays, path)
     stored = arrays[key]
     count, shape = len(stored), stored.shape[1:]
@@ -96,15 +97,20 @@ def write_given(
             f"expected latents of the {sum(block.size for block in blocks)} dimensions that {model} has in {path}, "
             f"got {size}; give the model that made them, or none"
         )
-    logvar = next((arrays[name].reshape(count, -1) for name in LOGVARS if name in arrays), None)
-    if logvar is not None and logvar.shape != mean.shape:
+    logvar = next((arrays[name] for name in LOGVARS if name in arrays), None)
+    if logvar is not None and logvar.shape == stored.shape:
+        logvar = logvar.reshape(count, -1)
+    elif logvar is not None:
         raise DataError(
             f"expected log-variances of the shape {mean.shape} of the latents in {path}, got {logvar.shape}"
         )
     given = column_of(arrays, IDS, count, path)
     ids = np.array([f"{path.name}/{row}" for row in range(count)]) if given is None else given.astype(str)
-    _check_ids(ids, path)
-    known = _known(arrays, key, count, path) if table is None else _from_table(table, ids, given is not None, path)
+    if table is None:
+        known = _known(arrays, key, count, path)
+    else:
+        ids, known = _from_table(table, ids, given is not None, path)
+    _check_ids(ids, path if table is None else table)
     whole = Latents(
         np.empty((count, 0), np.float32), None, ids,
         split="all", classes=known.classes, labels=known.labels, attributes=known.attributes,
@@ -124,20 +130,27 @@ def write_given(
     with place.locked():
         if any(not name.startswith(".") for name in place.names()):
             raise LatentlabError(f"expected no files in {place.url} yet, got some; choose another --out")
-        write_plan(place, plan)
-        parts = []
-        for number, start in enumerate(tracked(starts, "writing parts", progress)):
-            some = np.arange(start, min(start + rows, count))
-            block = Latents(
-                mean=np.asarray(mean[some], np.float32),
-                logvar=None if logvar is None else np.asarray(logvar[some], np.float32),
-                ids=ids[some], split="all", classes=known.classes,
-                labels=None if known.labels is None else known.labels[some],
-                attributes={name: values[some] for name, values in known.attributes.items()},
-                thresholds=whole.thresholds,
-            )  # fmt: skip
-            parts.append(write_part(place, plan, number, block, f"rows {start:,}–{some[-1]:,}"))
-        write_manifest(place, Manifest(plan, tuple(parts), dict(versions or {})))
+        try:
+            write_plan(place, plan)
+            parts = []
+            for number, start in enumerate(tracked(starts, "writing parts", progress)):
+                some = np.arange(start, min(start + rows, count))
+                block = Latents(
+                    mean=np.asarray(mean[some], np.float32),
+                    logvar=None if logvar is None else np.asarray(logvar[some], np.float32),
+                    ids=ids[some], split="all", classes=known.classes,
+                    labels=None if known.labels is None else known.labels[some],
+                    attributes={name: values[some] for name, values in known.attributes.items()},
+                    thresholds=whole.thresholds,
+                )  # fmt: skip
+                parts.append(write_part(place, plan, number, block, f"rows {start:,}–{some[-1]:,}"))
+            write_manifest(place, Manifest(plan, tuple(parts), dict(versions or {})))
+        except BaseException:
+            # Nothing stood here before, and nothing half-made stays.
+            for name in place.names():
+                if not name.startswith("."):
+                    place.remove(name)
+            raise
     return open_latents(place.url)
 
 
@@ -174,27 +187,25 @@ def _known(arrays: Mapping[str, np.ndarray], key: str, count: int, path: Path) -
     return Known(classes, labels, found)
 
 
-def _from_table(path: Path, ids: np.ndarray, named: bool, latents: Path) -> Known:
-    """What a CSV says of the rows."""
-    table = read_table(path)
-    if named:
-        rows = match_rows(table, list(ids))
-    elif len(table.files) == len(ids):
-        rows = np.arange(len(ids))
-    else:
+def _from_table(path: Path, ids: np.ndarray, named: bool, latents: Path) -> tuple[np.ndarray, Known]:
+    """What a CSV says of the rows, and what they are called: as the CSV does where the latents have no names."""
+    table = read_table(path, keyed=False)
+    lines = np.arange(len(ids))
+    if table.files and (named or table.files[0] in set(ids.tolist())):
+        lines = match_rows(table, list(ids))
+    elif len(table.lines) != len(ids):
         raise DataError(
-            f"expected a line for each of the {len(ids)} latents in {path}, got {len(table.files)}; or give ids "
-            f"with the latents in {latents}"
+            f"expected a line for each of the {len(ids)} latents in {path}, got {len(table.lines)}; or give "
+            f"ids with the latents in {latents}"
         )
-    labels, classes = _table_labels(table, rows)
-    return Known(
-        classes,
-        labels,
-        {
-            name: np.where(rows >= 0, column[rows], np.nan).astype(np.float32)
-            for name, column in table.attributes.items()
-        },
-    )
+    elif table.files:
+        ids = np.array(table.files)
+    labels, classes = _table_labels(table, lines)
+    columns = {
+        name: np.where(lines >= 0, column[lines], np.nan).astype(np.float32)
+        for name, column in table.attributes.items()
+    }
+    return ids, Known(classes, labels, columns)
 
 
 def _table_labels(table: Table, rows: np.ndarray) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -216,9 +227,10 @@ def _check_ids(ids: np.ndarray, path: Path) -> None:
 def _check_finite(values: np.ndarray, ids: np.ndarray, path: Path) -> None:
     # As they will be written: a large float64 is no float32.
     with np.errstate(over="ignore"):
-        broken = ~np.isfinite(values.astype(np.float32)).all(axis=1)
+        # Their squares are summed.
+        broken = ~(np.abs(values.astype(np.float32)) < LARGEST).all(axis=1)
     if broken.any():
         raise DataError(
-            f"expected finite latents in {path}, got NaN or infinity, first for {str(ids[np.argmax(broken)])!r}; leave "
-            "them out"
+            f"expected finite latents below {LARGEST:g} in {path}, got NaN, infinity or more, first for "
+            f"{str(ids[np.argmax(broken)])!r}; leave them out"
         )

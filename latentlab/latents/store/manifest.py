@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from latentlab import schema
 from latentlab.codec import Block, LatentSpec
-from latentlab.errors import FileFormatError
+from latentlab.errors import DataError, FileFormatError
 from latentlab.latents.store.place import Place
 
 FORMAT, VERSION = "latentlab-latents", 1
@@ -87,16 +88,26 @@ class PartEntry:
         rows: in it.
         bytes: of the file.
         crc32: over the file.
+        sums_crc32: over the sums in its sidecar.
         piece: of the source, that it was made from.
         skipped: images of the piece that could not be read.
+
+    Raises:
+        DataError: when it has a name that no part has, or numbers that no part can have.
     """
 
     name: str
     rows: int
     bytes: int
     crc32: int
+    sums_crc32: int
     piece: str
     skipped: int = 0
+
+    def __post_init__(self) -> None:
+        # A table may come from anybody: nothing outside of its folder is read for it.
+        if not re.fullmatch(r"part-\d{5,9}\.arrow", self.name) or min(self.rows, self.bytes, self.skipped) < 0:
+            raise DataError(f"expected a part such as {part_name(0)} and its rows and bytes, got {self}")
 
 
 @dataclass(frozen=True)
@@ -107,11 +118,18 @@ class Manifest:
         plan: what its parts were made by.
         parts: in the order of their rows.
         versions: of the programs that wrote it.
+
+    Raises:
+        DataError: when its parts are not those of its plan.
     """
 
     plan: TablePlan
     parts: tuple[PartEntry, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if [part.name for part in self.parts] != [part_name(number) for number in range(self.plan.pieces)]:
+            raise DataError(f"expected the {self.plan.pieces} parts of its plan, each once, got {len(self.parts)}")
 
     @property
     def rows(self) -> int:
@@ -153,9 +171,11 @@ def read_manifest(place: Place) -> Manifest:
     Raises:
         FileFormatError: when there is none, or it is not one of ours.
     """
-    return Manifest(
-        **_read(place, MANIFEST, {"plan": TablePlan, "parts": tuple[PartEntry, ...], "versions": Mapping[str, str]})
-    )
+    found = _read(place, MANIFEST, {"plan": TablePlan, "parts": tuple[PartEntry, ...], "versions": Mapping[str, str]})
+    try:
+        return Manifest(**found)
+    except DataError as error:
+        raise FileFormatError(f"{place.url}/{MANIFEST}: {error}; it was edited") from error
 
 
 def _read(place: Place, name: str, kinds: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,8 @@ class Place:
                 return {entry.name for entry in os.scandir(self.path) if entry.is_file()}
             except FileNotFoundError:
                 return set()
+            except NotADirectoryError as error:
+                raise FileFormatError(f"expected the folder of a table, got the file {self.url}") from error
         store, root = self._store
         try:
             return {str(name).rsplit("/", 1)[-1] for name in store.ls(root, detail=False)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -48,6 +49,14 @@ def sidecar_name(part: str) -> str:
     return part.removesuffix(".arrow") + SUFFIX
 
 
+def sums_crc32(arrays: Mapping[str, np.ndarray]) -> int:
+    """A checksum over the sums of a sidecar, by their names."""
+    found = 0
+    for name in sorted(arrays):
+        found = zlib.crc32(np.ascontiguousarray(arrays[name]).tobytes(), zlib.crc32(name.encode(), found))
+    return found
+
+
 def sidecar_bytes(sidecar: Sidecar) -> bytes:
     """The file of a sidecar."""
     from safetensors.numpy import save
@@ -84,4 +93,6 @@ def read_sidecar(place: Place, part: str, plan: TablePlan) -> Sidecar:
         ) from error
     if found.plan != plan.digest or found.entry.name != part:
         raise FileFormatError(f"{place.url}/{name}: expected a part of this table, got one of another")
+    if sums_crc32(found.arrays) != found.entry.sums_crc32:
+        raise FileFormatError(f"{place.url}/{name}: has other sums than were written; encode again with --resume")
     return found

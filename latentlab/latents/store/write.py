@@ -9,7 +9,7 @@ from latentlab.data.dataset import Skipped
 from latentlab.latents.store.manifest import PartEntry, TablePlan, part_name
 from latentlab.latents.store.part import part_bytes
 from latentlab.latents.store.place import Place
-from latentlab.latents.store.sidecar import Sidecar, sidecar_bytes, sidecar_name
+from latentlab.latents.store.sidecar import Sidecar, sidecar_bytes, sidecar_name, sums_crc32
 from latentlab.latents.summary import Summary
 from latentlab.latents.table import Latents
 
@@ -35,8 +35,9 @@ def write_part(
     """
     content = part_bytes(latents, plan)
     name = part_name(number)
-    entry = PartEntry(name, len(latents), content.size, zlib.crc32(content), piece, len(skipped))
+    sums = Summary.of(latents).add(latents).arrays()
+    entry = PartEntry(name, len(latents), content.size, zlib.crc32(content), sums_crc32(sums), piece, len(skipped))
     place.write(name, content)
-    sidecar = Sidecar(entry, plan.digest, tuple(skipped), Summary.of(latents).add(latents).arrays())
+    sidecar = Sidecar(entry, plan.digest, tuple(skipped), sums)
     place.write(sidecar_name(name), sidecar_bytes(sidecar))
     return entry

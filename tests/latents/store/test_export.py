@@ -94,13 +94,15 @@ def test_a_format_that_is_none(folder: Path, tmp_path: Path) -> None:
 def test_an_npy_with_a_csv_of_a_line_a_row(tmp_path: Path) -> None:
     z = np.random.default_rng(0).normal(size=(30, 2, 2))
     np.save(tmp_path / "z.npy", z)
-    lines = "\n".join(f"{i},{'x' if i % 3 else 'w'},{i % 2}" for i in range(30))
+    lines = "\n".join(f"{i}.png,{'x' if i % 3 else 'w'},{i % 2}" for i in range(30))
     (tmp_path / "l.csv").write_text(f"id,label,big\n{lines}\n")
     stored = write_given(tmp_path / "z.npy", Place(str(tmp_path / "t")), table=tmp_path / "l.csv")
     assert (stored.size, stored.plan.blocks[0].shape, stored.plan.posterior) == (4, (2, 2), False)
     found = stored.take(np.arange(30))
     np.testing.assert_array_equal(found.mean, z.reshape(30, 4).astype(np.float32))
     assert found.logvar is None
+    # The rows of a file without names are called as the CSV calls them.
+    assert found.ids.tolist() == [f"{i}.png" for i in range(30)]
     assert found.truth("w").tolist() == [float(i % 3 == 0) for i in range(30)]
     assert found.truth("big").tolist() == [float(i % 2) for i in range(30)]
     (tmp_path / "l.csv").write_text("id,label\n1,x\n")
@@ -115,6 +117,19 @@ def test_a_csv_finds_rows_by_their_ids(tmp_path: Path) -> None:
     np.testing.assert_array_equal(stored.truth("smile"), [0, np.nan, 1])
 
 
+def test_a_csv_without_names_is_read_line_by_line_and_one_with_the_rows_names_by_them(tmp_path: Path) -> None:
+    np.save(tmp_path / "z.npy", np.eye(3))
+    (tmp_path / "l.csv").write_text("smile,label\n1,a\n0,b\n1,a\n")
+    stored = write_given(tmp_path / "z.npy", Place(str(tmp_path / "t")), table=tmp_path / "l.csv")
+    assert (stored.truth("smile").tolist(), stored.labels().tolist()) == ([1, 0, 1], [0, 1, 0])
+    (tmp_path / "l.csv").write_text("id,smile\nz.npy/2,1\nz.npy/0,0\n")
+    stored = write_given(tmp_path / "z.npy", Place(str(tmp_path / "u")), table=tmp_path / "l.csv")
+    np.testing.assert_array_equal(stored.truth("smile"), [0, np.nan, 1])
+    (tmp_path / "l.csv").write_text("id,smile\na,1\na,0\nb,1\n")
+    with pytest.raises(DataError, match="'a' 2 times"):
+        write_given(tmp_path / "z.npy", Place(str(tmp_path / "v")), table=tmp_path / "l.csv")
+
+
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
@@ -127,6 +142,9 @@ def test_a_csv_finds_rows_by_their_ids(tmp_path: Path) -> None:
         ({"z": np.zeros((3, 2)), "ids": ["a"]}, r"expected ids of shape \(3,\)"),
         ({"z": np.zeros((3, 2)), "logvar": np.zeros((3, 1))}, "log-variances of the shape"),
         ({"z": np.zeros((3, 2)), "labels": [0.5, 1, 2]}, "whole numbers or names"),
+        ({"z": np.zeros((3, 2)), "logvar": np.zeros((2, 2))}, "log-variances of the shape"),
+        ({"z": np.full((3, 2), 1e38, np.float32)}, "finite latents below 1e"),
+        ({"z": np.zeros((3, 2)), "ids": np.array(["a", None, 3], object)}, "Python objects"),
     ],
 )
 def test_what_is_no_latents_is_one_line_and_writes_nothing(tmp_path: Path, arrays: dict, said: str) -> None:

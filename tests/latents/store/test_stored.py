@@ -203,20 +203,68 @@ def test_plans_tell_their_differences() -> None:
     assert one.differences(other) == ["preprocessing: fit-1, not fit-2", "split: all, not test"]
 
 
-def test_an_empty_part_is_a_part(write_table) -> None:
+def test_an_empty_part_is_a_part(tmp_path: Path) -> None:
+    from latentlab.codec import Block
     from latentlab.latents.store import Manifest
     from latentlab.latents.store.manifest import write_manifest
     from latentlab.latents.store.write import write_part
 
-    folder = write_table(table(10))
-    place = Place(str(folder))
-    manifest = open_latents(folder).manifest
-    empty = write_part(place, manifest.plan, 1, table(10).take(np.zeros(0, np.int64)), "none")
-    write_manifest(place, Manifest(manifest.plan, (*manifest.parts, empty)))
-    stored = open_latents(folder)
+    place = Place(str(tmp_path / "t"))
+    like = table(10)
+    plan = TablePlan(
+        "m",
+        "",
+        "",
+        (Block("z", (4,)),),
+        "x",
+        "all",
+        like.classes,
+        True,
+        tuple(like.attributes),
+        like.thresholds,
+        pieces=2,
+    )
+    parts = [write_part(place, plan, number, like.take(np.arange(count)), "x") for number, count in enumerate((10, 0))]
+    write_manifest(place, Manifest(plan, tuple(parts)))
+    stored = open_latents(place.url)
     assert (len(stored), stored.verify()) == (10, [])
-    same(stored.take(np.arange(10)), table(10))
+    same(stored.take(np.arange(10)), like)
     assert stored.summary.count == 10
+
+
+def test_sums_that_were_changed_are_refused(hundreds: Path, tmp_path: Path) -> None:
+    folder = broken(hundreds, tmp_path)
+    path = folder / "part-00001.sidecar"
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match="other sums than were written"):
+        _ = open_latents(folder).summary
+    assert [fault.part for fault in open_latents(folder).verify()] == ["part-00001.arrow"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"rows": -1}, {"name": "../x/part-00000.arrow"}, {"name": "/etc/passwd"}, {"name": "part-00001.arrow"}],
+)
+def test_parts_that_no_table_has_are_refused(hundreds: Path, tmp_path: Path, change: dict) -> None:
+    folder = broken(hundreds, tmp_path)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["parts"][0] |= change
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(FileFormatError, match="it was edited"):
+        open_latents(folder)
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "parts": []}))
+    with pytest.raises(FileFormatError, match="each once, got 0; it was edited"):
+        open_latents(folder)
+    with pytest.raises(FileFormatError, match="expected the folder of a table, got the file"):
+        open_latents(folder / MANIFEST)
+
+
+def test_names_that_are_no_text_are_written_out(write_table) -> None:
+    names = np.array(["a\udcff.png", "b.png"])
+    stored = open_latents(write_table(Latents(np.zeros((2, 3), np.float32), None, names)))
+    assert list(stored.ids()) == ["a\\xff.png", "b.png"] or list(stored.ids())[1] == "b.png"
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])
