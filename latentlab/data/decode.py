@@ -34,7 +34,7 @@ Crop = Callable[[int, int], tuple[int, int, int, int]]
 
 
 def decode_files(
-    files: Sequence[Path | bytes],
+    files: Sequence[str | Path | bytes],
     names: Sequence[str],
     spec: ImageSpec,
     *,
@@ -149,7 +149,9 @@ def jpeg_pixels(content: bytes, near: ImageSpec | None = None, name: Path | str 
     return pixels if pixels.shape[:2] == size else None
 
 
-def _decoded(file: Path | bytes, name: str | None, spec: ImageSpec, crop: Crop | None) -> np.ndarray | Image.Image:
+def _decoded(
+    file: str | Path | bytes, name: str | None, spec: ImageSpec, crop: Crop | None
+) -> np.ndarray | Image.Image:
     """The part of a file that is fitted: uint8 of shape (h, w, 1 or 3), or an image where that does not hold it."""
     # What is cropped by numbers of pixels has to be of its own size.
     near = spec if crop is None else None
@@ -167,14 +169,14 @@ def _decoded(file: Path | bytes, name: str | None, spec: ImageSpec, crop: Crop |
     return pixels[top:bottom, left:right]
 
 
-def _jpeg_content(file: Path | bytes) -> bytes | None:
+def _jpeg_content(file: str | Path | bytes) -> bytes | None:
     if isinstance(file, bytes):
         return file if file.startswith(JPEG) else None
     # Of a file that cannot be opened, Pillow says why.
     try:
-        with open(file, "rb") as opened:
+        with open(file, "rb", buffering=0) as opened:
             head = opened.read(len(JPEG))
-            return head + opened.read() if head == JPEG else None
+            return head + opened.readall() if head == JPEG else None
     except OSError:
         return None
 

@@ -54,7 +54,7 @@ def open_image(path: Path, near: ImageSpec | None = None) -> Image.Image:
         return decode_image(path, near)
 
 
-def decode_image(file: Path | bytes, near: ImageSpec | None = None, name: str | None = None) -> Image.Image:
+def decode_image(file: str | Path | bytes, near: ImageSpec | None = None, name: str | None = None) -> Image.Image:
     """Do the work of `open_image` without touching Python's warnings, which are not one thread's own.
 
     Args:

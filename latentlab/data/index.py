@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -82,7 +83,9 @@ def read_files(index: FileIndex, image: ImageSpec | None, *, max_bad: float | No
     spec = image or index.image
     if spec is None:
         spec, index, skipped = _common_spec(index, 1.0 if max_bad is None else max_bad)
-    files = [index.folder / name for name in index.names]
+    # Texts: to make a path of each takes a thirtieth of the time that decoding does.
+    root = os.fspath(index.folder)
+    files = [os.path.join(root, name) for name in index.names]
     pixels, kept, unreadable = decode_files(files, index.names, spec, max_bad=max_bad, crop=index.crop, threads=threads)
     if max_bad is not None:
         check_skipped(skipped + unreadable, total, max_bad)

@@ -10,6 +10,7 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from latentlab.data.dataset import Dataset, Skipped, as_unit
 from latentlab.errors import DataError, FileFormatError
@@ -103,6 +104,8 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
 
     if task.shared:
         torch.set_num_threads(task.threads)
+        # Threads of a product that wait for the next one keep a processor busy that another part needs.
+        threadpool_limits(task.threads, user_api="blas")
     plan = task.plan
     codec, checkpoint = task.opener()
     if checkpoint != plan.checkpoint:
