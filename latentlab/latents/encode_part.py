@@ -10,7 +10,6 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from latentlab.data.dataset import Dataset, Skipped, as_unit
 from latentlab.errors import DataError, FileFormatError
@@ -19,7 +18,7 @@ from latentlab.latents.store.manifest import MOST_ROWS, PartEntry, TablePlan
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.write import write_part
 from latentlab.latents.table import Latents
-from latentlab.runtime import as_tensor, batch_rows
+from latentlab.runtime import as_tensor, batch_rows, share_machine
 
 if TYPE_CHECKING:
     from latentlab.codec import Codec
@@ -103,9 +102,7 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
     import torch
 
     if task.shared:
-        torch.set_num_threads(task.threads)
-        # Threads of a product that wait for the next one keep a processor busy that another part needs.
-        threadpool_limits(task.threads, user_api="blas")
+        share_machine(task.threads)
     plan = task.plan
     codec, checkpoint = task.opener()
     if checkpoint != plan.checkpoint:
