@@ -1,6 +1,6 @@
 """Encoding JPEGs beside what decoding and the encoder alone would allow: `python -m tests.benchmarks.encode_benchmark`.
 
-20,000 JPEGs of 178×218 pixels (2,000 drawn faces under ten names each) to 64×64, through an encoder of 1.7 million
+40,000 JPEGs of 178×218 pixels (2,000 drawn faces under twenty names each) to 64×64, through an encoder of 1.7 million
 parameters, as in the measurements that the design rests on. The bound is that of one thread on each core which decodes
 and then encodes, 1 / (1/decode + 1/forward) a core, both measured alone in this process just before and after. The
 start of processes (imports of torch) is told apart: it does not grow with the number of images. Memory is that of all
@@ -33,7 +33,7 @@ from latentlab.latents.encode_part import CPU_ROWS
 from latentlab.training import build_recipe
 from tests.benchmarks.figure import say
 
-COUNT, DISTINCT, SAMPLE = 20_000, 2_000, 2_048
+COUNT, DISTINCT, SAMPLE = 40_000, 2_000, 2_048
 # Images of each process before the clock starts: libraries are loaded, and kernels chosen, at the first ones.
 WARM = 512
 SPEC = ImageSpec(3, 64, 64)
