@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Iterable, Iterator, Sized
-from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from latentlab.errors import UsageError
@@ -87,20 +86,27 @@ def as_tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-@cache
-def share_machine(threads: int) -> None:
-    """Make this process one of several that share the processors; what is set stays set.
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute products on one thread: their last bits depend on how many there are.
 
-    Args:
-        threads: of its products.
+    Threads that wait for the next product would also keep a processor busy that another process needs.
     """
     import torch
     from threadpoolctl import threadpool_limits
 
-    torch.set_num_threads(threads)
-    # Threads that wait for the next product keep a processor busy that another process needs.
-    threadpool_limits(threads, user_api="blas")
-    # glibc keeps what is freed: given back and asked for again, the pages of every layer's output are cleared anew,
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def keep_memory() -> None:
+    """Make a process that does nothing but encode keep the memory that it frees; what is set stays set."""
+    # glibc: given back and asked for again, the pages of every layer's output are cleared anew,
     # which takes a fifth of the time of a small encoder. Other systems' allocators have no such options.
     with contextlib.suppress(AttributeError, OSError, TypeError):
         allocator = ctypes.CDLL(None)

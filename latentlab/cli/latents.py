@@ -163,7 +163,11 @@ def _verify(output: Output, path: str) -> None:
     if faults:
         shown = "; ".join(f"{fault.part} {fault.reason}" for fault in faults[:3])
         more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
-        way = "delete those parts, and encode again with --resume" if table.checkpoint else "adopt the latents again"
+        way = (
+            "delete those parts, and encode again with --resume"
+            if table.plan.preprocessing
+            else "adopt the latents again"
+        )
         raise FileFormatError(
             f"{len(faults)} of {len(table.manifest.parts)} parts of {path} are not as they were written "
             f"({shown}{more}); {way}"

@@ -196,8 +196,20 @@ def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: 
         # Classes are no part of what is done to pixels.
         preprocessing=preprocessing(image, {}),
         thresholds=dict(layout.thresholds),
-        fingerprint=_fingerprint([shard.name for shard in shards], None, told_columns(layout)),
+        fingerprint=_fingerprint([f"{shard.name} {_size(shard.url)}" for shard in shards], None, told_columns(layout)),
     )
+
+
+def _size(url: str) -> int:
+    """The bytes of a file; −1 where nobody can tell."""
+    import fsspec
+
+    try:
+        store, path = fsspec.core.url_to_fs(url)
+        return int(store.size(path))
+    # Every kind of storage has errors of its own; that it cannot be read is said when it is.
+    except Exception:
+        return -1
 
 
 def preprocessing(image: ImageSpec, options: Mapping[str, object]) -> str:

@@ -133,7 +133,8 @@ class Shard:
             return classes.index(label)
         known = f"one of the classes {listed(classes, 6)}" if classes else "no label, as in the first samples"
         raise DataError(
-            f"{self.name}: expected {known}, got {label!r} for {key!r}; give the option classes, their number or names"
+            f"{self.name}: expected {known}, got {label!r} for {key!r}; tell of all labels in a "
+            "CSV (--attributes), or give load_data the option classes, their number or names"
         )
 
     def _value(self, sample: Sample, name: str) -> float:

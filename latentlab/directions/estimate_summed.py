@@ -63,7 +63,7 @@ def estimate_summed(
     check_finite(sample)
     found = is_finding(sample.ids)
     seen, unseen = sample.take(np.flatnonzero(found)), sample.take(np.flatnonzero(~found))
-    order = draw_order(unseen.ids, seed)
+    halves = judging_halves(unseen.ids, seed)
     asked = list(dict.fromkeys(known if names is None else names))
     directions: list[Direction] = []
     left_out: dict[str, str] = {}
@@ -71,12 +71,20 @@ def estimate_summed(
         try:
             if name not in known:
                 raise unknown_name("attribute or class", name, known)
-            directions.append(_direction(name, known, summary, seen, unseen, method, seed, order))
+            directions.append(_direction(name, known, summary, seen, unseen, method, seed, halves))
         except DataError as error:
             if names is not None:
                 raise
             left_out[name] = str(error)
     return Estimate(tuple(directions), left_out, _covariance(summary))
+
+
+def judging_halves(ids: np.ndarray, seed: int) -> list[np.ndarray]:
+    """The rows of a judging quarter that fit readouts, and those that are read by them; the same for every attribute.
+
+    What edits do is judged on the second half alone: the first has made its judges.
+    """
+    return split_rows(draw_order(ids, seed), SHARES)
 
 
 def _covariance(summary: Summary) -> Covariance | None:
@@ -95,7 +103,7 @@ def _direction(
     unseen: Latents,
     method: str,
     seed: int,
-    order: np.ndarray,
+    halves: list[np.ndarray],
 ) -> Direction:
     target = known.index(name)
     negatives, positives = (int(count) for count in summary.finding.counts()[target])
@@ -122,11 +130,9 @@ def _direction(
         angle_degrees=_angle(name, held, method, seen, positives + negatives, seed),
     )
     truth, others = _truths(unseen, name, held)
-    labelled = np.flatnonzero(~np.isnan(truth))
-    y = truth[labelled]
-    if min(y.sum(), len(y) - y.sum()) * min(SHARES) < MINIMUM:
+    fitting, judging = (half[~np.isnan(truth[half])] for half in halves)
+    if min(min(truth[half].sum(), (1 - truth[half]).sum()) for half in (fitting, judging)) < MINIMUM:
         return found
-    fitting, judging = (labelled[rows] for rows in split_rows(order[labelled], SHARES, y))
     probe = balanced_probe(unseen.mean[fitting], truth[fitting], others[fitting])
     return judge_direction(found, probe, (unseen.mean[judging], truth[judging] > 0.5), seed)
 
@@ -144,7 +150,8 @@ def _angle(name: str, held: Sequence[str], method: str, seen: Latents, count: in
         return None
     if angle >= 90:
         return angle
-    return math.degrees(math.asin(math.sin(math.radians(angle)) * math.sqrt(min(1.0, len(rows) / count))))
+    # Noise across a true direction is its tangent, and falls as 1/√n; the vector of a few rows is longer than it.
+    return math.degrees(math.atan(math.tan(math.radians(angle)) * math.sqrt(min(1.0, len(rows) / count))))
 
 
 def _truths(latents: Latents, name: str, held: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

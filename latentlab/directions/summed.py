@@ -11,7 +11,7 @@ from latentlab.errors import CapabilityError, DataError
 from latentlab.latents.cells import MOST_CELLS, MOST_LABELS
 from latentlab.latents.summary import Summary
 from latentlab.statistics.balance import association, cell_balance, effective_rows, enough_rows, refine_cells
-from latentlab.statistics.collinear import COLLINEAR, unexplained
+from latentlab.statistics.collinear import COLLINEAR, independent_columns, unexplained
 
 # From the sums, the number of the attribute, and those of the others that are held fixed, the vector (d,).
 SummedEstimator = Callable[[Summary, int, Sequence[int]], np.ndarray]
@@ -110,13 +110,13 @@ def _controlled(summary: Summary, target: int, others: Sequence[int]) -> list[in
     moments[np.diagonal(moments) <= 1e-9] = 0.0
     if moments[0, 0] <= 0:
         raise DataError("expected images with and without the attribute, got only one kind; label more images")
-    kept: list[int] = []
-    for column in range(1, len(moments)):
-        if unexplained(moments, column, kept) >= COLLINEAR:
-            kept.append(column)
+    kept = [1 + column for column in independent_columns(moments[1:, 1:])]
     if unexplained(moments, 0, kept) < COLLINEAR:
         raise DataError(
             "expected an attribute that varies while the others stay the same, got one that the others give away; "
             "leave out an attribute that goes with it, or use the method mean"
         )
-    return [target, *(others[column - 1] for column in kept)]
+    # Beside the attribute itself another may have nothing of its own left.
+    order = [0, *kept]
+    own = independent_columns(moments[np.ix_(order, order)])
+    return [[target, *others][order[place]] for place in own]

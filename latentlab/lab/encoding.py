@@ -75,6 +75,8 @@ def encode_source(
 
     if workers is not None and workers < 1:
         raise UsageError(f"expected at least 1 worker, got {workers}")
+    if not 0 <= max_bad <= 1:
+        raise UsageError(f"max_bad: expected a share between 0 and 1, got {max_bad}")
     device = next((p.device for p in lab.codec.parameters()), None)
     on_cpu = device is None or device.type == "cpu"
     stream = stream_data(
@@ -94,7 +96,8 @@ def encode_source(
         stream,
         table_plan(lab, stream, seed),
         Place(str(out)),
-        build_opener(lab.run, "cpu" if device is None else str(device)),
+        # A task of Ray sees no GPU but its own.
+        build_opener(lab.run, "cpu" if device is None else device.type if engine == "ray" else str(device)),
         engine=engine,
         workers=workers or ((os.cpu_count() or 1) if on_cpu else 1),
         address=address,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.directions.estimate import Estimate, estimate_directions
-from latentlab.directions.estimate_summed import estimate_summed
+from latentlab.directions.estimate_summed import estimate_summed, judging_halves
 from latentlab.directions.summed import SUMMED
 from latentlab.errors import DataError, UsageError
 from latentlab.lab.attribute import TRIED, Attributes, build_attributes
@@ -62,6 +62,7 @@ def table_attributes(
     asked = None if names is None else [match_name(name, known) or name for name in names]
     sample = draw_rows(stored, seed)
     unseen = sample.take(np.flatnonzero(~is_finding(sample.ids)))
+    judges = unseen.take(judging_halves(unseen.ids, seed)[1])
     notes = table_notes(stored, lab)
     if len(sample) < len(stored):
         notes.append(
@@ -76,7 +77,7 @@ def table_attributes(
     if lab is not None:
         try:
             measured = measure(
-                lab, unseen, list(estimate.directions), estimate.covariance, count=TRIED, seed=seed, progress=progress
+                lab, judges, list(estimate.directions), estimate.covariance, count=TRIED, seed=seed, progress=progress
             )
         except DataError as error:
             notes.append(f"edits were not tried: {error}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from queue import Queue
+from functools import lru_cache
+from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from latentlab.data.dataset import Dataset, Skipped, as_unit
 from latentlab.errors import DataError, FileFormatError
 from latentlab.latents.encode import codec_device, posterior_of
 from latentlab.latents.store.manifest import MOST_ROWS, PartEntry, TablePlan
+from latentlab.latents.store.part import id_text
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.write import write_part
 from latentlab.latents.table import Latents
-from latentlab.runtime import as_tensor, batch_rows, share_machine
+from latentlab.runtime import as_tensor, batch_rows, one_thread
 
 if TYPE_CHECKING:
     from latentlab.codec import Codec
@@ -41,18 +43,20 @@ class Opener:
         open: of a module's top level: takes `model`, returns the codec and the hash of its checkpoint.
         model: what it is opened by, such as a path.
         device: where it runs.
+        checkpoint: its hash, so that another one of the same path is opened anew.
     """
 
     open: Callable[[str], tuple[Codec, str]]
     model: str
     device: str
+    checkpoint: str
 
     def __call__(self) -> tuple[Codec, str]:
         """The model on its device, and the hash of its checkpoint; opened once a process."""
         return _opened(self)
 
 
-@cache
+@lru_cache(maxsize=1)
 def _opened(opener: Opener) -> tuple[Any, str]:
     codec, checkpoint = opener.open(opener.model)
     return codec.to(opener.device).eval(), checkpoint  # type: ignore[attr-defined]
@@ -68,8 +72,8 @@ class PartTask:
         plan: of the table.
         place: where the table lies.
         opener: of the model.
-        threads: that decode.
-        shared: whether other parts are made on this machine at the same time: products then take as many threads.
+        threads: that decode. Products have one on a processor: how they add up depends on the number of threads, and
+            a part must not depend on who else is at work.
     """
 
     number: int
@@ -78,7 +82,6 @@ class PartTask:
     place: Place
     opener: Opener
     threads: int = 1
-    shared: bool = False
 
     def __str__(self) -> str:
         return f"part {self.number} ({self.piece.name})"
@@ -95,14 +98,12 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
         What the manifest says of it.
 
     Raises:
-        DataError: when images cannot be read at all, or a latent is not finite.
+        DataError: when the piece cannot be read, or is too large for a part.
         FileFormatError: when the model is not the one of the plan.
         LatentlabError: when the part cannot be written.
     """
     import torch
 
-    if task.shared:
-        share_machine(task.threads)
     plan = task.plan
     codec, checkpoint = task.opener()
     if checkpoint != plan.checkpoint:
@@ -120,7 +121,7 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
     parts: list[Latents] = []
     skipped: list[Skipped] = []
     rows = 0
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread() if device.type == "cpu" else contextlib.nullcontext():
         for block in blocks:
             skipped += block.skipped
             if len(block):
@@ -131,15 +132,19 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
                 _check_rows(rows, task)
             report(len(block) + len(block.skipped))
     latents = _joined(parts, plan)
-    _check_finite(latents, task)
-    return write_part(task.place, plan, task.number, latents, task.piece.name, skipped)
+    broken = _not_finite(latents)
+    if broken.any():
+        skipped += [Skipped(str(name), "its latent is not finite") for name in latents.ids[broken]]
+        latents = latents.take(np.flatnonzero(~broken))
+    with one_thread():
+        return write_part(task.place, plan, task.number, latents, task.piece.name, skipped)
 
 
 def _rows(block: Dataset, plan: TablePlan, mean: np.ndarray, logvar: np.ndarray | None) -> Latents:
     return Latents(
         mean=mean,
         logvar=logvar,
-        ids=np.asarray(block.ids, dtype=str),
+        ids=np.array([id_text(name) for name in block.ids]),
         split=plan.split,
         classes=plan.classes,
         labels=block.labels if plan.labelled else None,
@@ -181,31 +186,41 @@ def _check_rows(rows: int, task: PartTask) -> None:
         )
 
 
-def _check_finite(latents: Latents, task: PartTask) -> None:
+def _not_finite(latents: Latents) -> np.ndarray:
+    """Which rows have NaN or infinity, bool of shape (n,): one such image is no reason to lose all others."""
     broken = ~np.isfinite(latents.mean).all(axis=1)
     if latents.logvar is not None:
         broken |= ~np.isfinite(latents.logvar).all(axis=1)
-    if broken.any():
-        raise DataError(
-            f"expected finite latents, got NaN or infinity for {int(broken.sum())} of {len(broken)} images of {task}, "
-            f"first {str(latents.ids[np.argmax(broken)])!r}; leave those images out"
-        )
+    return broken
 
 
 def _ahead(blocks: Iterator[Dataset]) -> Iterator[Dataset]:
     """The same blocks, read by a thread while others are at work on the device."""
     queue: Queue[Any] = Queue(AHEAD)
+    ended = threading.Event()
+
+    def put(item: Any) -> None:
+        while not ended.is_set():
+            with contextlib.suppress(Full):
+                queue.put(item, timeout=0.2)
+                return
 
     def read() -> None:
         try:
             for block in blocks:
-                queue.put(block)
-            queue.put(None)
+                put(block)
+                if ended.is_set():
+                    return
+            put(None)
         except BaseException as error:
-            queue.put(error)
+            put(error)
 
     threading.Thread(target=read, daemon=True).start()
-    while (block := queue.get()) is not None:
-        if isinstance(block, BaseException):
-            raise block
-        yield block
+    try:
+        while (block := queue.get()) is not None:
+            if isinstance(block, BaseException):
+                raise block
+            yield block
+    finally:
+        # Whoever stops listening lets the thread go, and its files with it.
+        ended.set()

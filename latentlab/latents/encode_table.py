@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -123,29 +124,28 @@ def encode_table(
         done = _whole_parts(place, plan, there)
         _check_room(place, plan, stream, done)
         write_plan(place, plan)
+        waiting = [(number, piece) for number, piece in enumerate(stream.pieces) if number not in done]
+        workers = max(1, min(workers, len(waiting)))
         # A task of Ray has one processor, wherever it runs.
         threads = 1 if engine == "ray" else max(1, (os.cpu_count() or 1) // workers)
-        shared = engine == "ray" or workers > 1
-        tasks = [
-            PartTask(number, piece, plan, place, opener, threads, shared)
-            for number, piece in enumerate(stream.pieces)
-            if number not in done
-        ]
-        counted = _Count(stream.count, len(stream.pieces), done, progress)
+        tasks = [PartTask(number, piece, plan, place, opener, threads) for number, piece in waiting]
+        gpus = int(opener.device.startswith("cuda"))
         try:
-            results = run(
-                encode_part, tasks, workers=workers, report=counted.add, address=address,
-                gpus=int(opener.device.startswith("cuda")),
-            )  # fmt: skip
-            for number, entry in results:
-                counted.part()
-                done[tasks[number].number] = entry
+            counted = _Count(stream.count, len(stream.pieces), done, progress)
+            results = run(encode_part, tasks, workers=workers, report=counted.add, address=address, gpus=gpus)
+            # Closed before the lock is let go: no worker writes after it.
+            with contextlib.closing(results):
+                for number, entry in results:
+                    counted.part()
+                    done[tasks[number].number] = entry
         except BaseException:
             # What never began is not there to be gone on with.
-            if not done:
+            if not any(name.startswith("part-") for name in place.names()):
                 place.remove(PLAN)
             raise
         place.sweep()
+        if read_plan(place).digest != plan.digest:
+            raise LatentlabError(f"{place.url} was taken by another encoding meanwhile; choose another --out")
         entries = tuple(done[number] for number in range(len(stream.pieces)))
         _finish(place, plan, entries, max_bad, versions or {})
     return Encoded(
@@ -260,6 +260,8 @@ def _finish(
 ) -> None:
     """Write what could not be read, and the manifest."""
     total = sum(entry.rows + entry.skipped for entry in entries)
+    if not total:
+        raise DataError(f"the {plan.split} split of {plan.source} has no images; ask for --split all")
     bad = sum(entry.skipped for entry in entries)
     if bad:
         text = io.StringIO()

@@ -34,4 +34,4 @@ def build_opener(run: Run, device: str) -> Opener:
             f"expected a model that its files alone tell, got {run.name}, of which more was said, or code made it; "
             "`latentlab adopt` it first and take the run that it writes"
         )
-    return Opener(open_codec, path, device)
+    return Opener(open_codec, path, device, run.checkpoint.hash)

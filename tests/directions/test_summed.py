@@ -111,3 +111,19 @@ def test_unknown_values_are_a_cell_of_their_own() -> None:
     found = with_holes.take(np.flatnonzero(is_finding(latents.ids)))
     theirs = ESTIMATORS["balanced"](found.mean, found.attributes["smile"], found.attributes["glasses"][:, None])
     np.testing.assert_allclose(SUMMED["balanced"](summed(with_holes), 0, [1]), theirs, atol=2e-5)
+
+
+def test_an_attribute_that_another_gives_away_beside_it_is_let_go() -> None:
+    rng = np.random.default_rng(0)
+    n = 4000
+    a, b = ((rng.random(n) < 0.5).astype(np.float32) for _ in range(2))
+    both = a * b
+    z = np.stack([a + 2 * b, b, rng.normal(size=n)], axis=1) + rng.normal(0, 0.1, (n, 3))
+    some = Latents(
+        z.astype(np.float32), None, np.arange(n).astype(str),
+        attributes={"a": a, "b": b, "both": both, "either": a + b - both},
+    )  # fmt: skip
+    # either = a + b − both: with all four, none of the others gives a away alone, and all together do.
+    with pytest.raises(DataError, match="give away"):
+        SUMMED["zero-leak"](summed(some), 0, [1, 2, 3])
+    assert np.isfinite(SUMMED["zero-leak"](summed(some), 0, [1, 2])).all()

@@ -82,6 +82,85 @@ def test_processes_write_the_same_bytes_as_one(lab, tmp_path: Path) -> None:
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def test_a_model_with_wide_layers_writes_the_same_bytes_whoever_is_at_work(tmp_path: Path) -> None:
+    import torch
+
+    faces = ll.load("faces", "cpu")
+    threads = torch.get_num_threads()
+    try:
+        for number, workers in ((1, 1), (2, 1), (2, 2)):
+            torch.set_num_threads(number)
+            encode_source(faces, "faces", tmp_path / f"{number}-{workers}", count=300, workers=workers)
+            # The caller's own threads are left as they were.
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert contents(tmp_path / "1-1") == contents(tmp_path / "2-1") == contents(tmp_path / "2-2")
+
+
+def test_nobody_writes_once_the_lock_is_let_go(lab, tmp_path: Path) -> None:
+    def stop(task: str, done: int, total: int, note: str = "") -> None:
+        if done > 300:
+            raise RuntimeError("the progress bar broke")
+
+    with pytest.raises(RuntimeError) as kept:
+        encode_source(lab, "digits", tmp_path / "t", split="all", workers=2, progress=stop)
+    # The traceback holds the engine's frames, as a notebook does.
+    assert kept.value.__traceback__ is not None
+    assert multiprocessing.active_children() == []
+    encode_source(lab, "digits", tmp_path / "t", split="all", workers=1, resume=True)
+    encode_source(lab, "digits", tmp_path / "whole", split="all", workers=1)
+    assert contents(tmp_path / "t") == contents(tmp_path / "whole")
+
+
+def test_what_never_began_leaves_nothing_to_go_on_with(lab, tmp_path: Path) -> None:
+    def stop(task: str, done: int, total: int, note: str = "") -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        encode_source(lab, "digits", tmp_path / "t", workers=1, progress=stop)
+    assert contents(tmp_path / "t") == {}
+    assert len(encode_source(lab, "digits", tmp_path / "t", workers=1).latents) == 359
+
+
+def test_an_image_whose_latent_is_not_finite_is_left_out(lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentlab.latents import encode_part
+
+    posterior = encode_part.posterior_of
+
+    def broken(*given):
+        mean, logvar = posterior(*given)
+        mean = mean.copy()
+        mean[3, 0] = np.nan
+        return mean, logvar
+
+    monkeypatch.setattr(encode_part, "posterior_of", broken)
+    done = encode_source(lab, "digits", tmp_path / "t", workers=1, max_bad=0.1)
+    lines = (tmp_path / "t" / "skipped.csv").read_text().splitlines()
+    assert done.skipped == len(lines) - 1 == 6
+    assert lines[1] == f"{ll.load_data('digits').ids[3]},its latent is not finite"
+    assert np.isfinite(done.latents.take(np.arange(len(done.latents))).mean).all()
+
+
+def test_a_model_that_was_trained_on_is_opened_anew(tiny_run: Path, tmp_path: Path) -> None:
+    import torch
+
+    from latentlab.checkpoints import write_checkpoint
+
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    first = ll.load(run / "checkpoint.safetensors", "cpu")
+    encode_source(first, "digits", tmp_path / "a", workers=1)
+    with torch.no_grad():
+        next(first.codec.parameters()).add_(0.5)
+    write_checkpoint(run / "checkpoint.safetensors", first.codec, {})
+    for name in ("directions.safetensors", "gallery.safetensors", "metrics.json", "live.json"):
+        (run / name).unlink(missing_ok=True)
+    changed = ll.load(run / "checkpoint.safetensors", "cpu")
+    done = encode_source(changed, "digits", tmp_path / "b", workers=1)
+    assert done.latents.checkpoint == changed.checkpoint
+    assert not np.array_equal(done.latents.take([0]).mean, open_latents(tmp_path / "a").take([0]).mean)
+
+
 def test_what_was_stopped_goes_on_to_the_same_bytes(lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     encode_source(lab, "digits", whole, split="all", workers=1)
@@ -259,12 +338,32 @@ def test_tar_shards_on_an_object_store(lab, photos: Path, tmp_path: Path) -> Non
     np.testing.assert_allclose(found.mean[0], lab.encode(lab.read_images([names[0]]))[0], atol=0.05)
 
 
+def test_a_shard_that_was_replaced_is_another_table(lab, photos: Path, tmp_path: Path) -> None:
+    import tarfile
+
+    names = sorted(photos.rglob("*.jpg"))
+    for number, some in ((0, names[:5]), (1, names[5:9])):
+        with tarfile.open(tmp_path / f"s-{number}.tar", "w") as tar:
+            for path in some:
+                tar.add(path, path.name)
+    encode_source(lab, f"tar:{tmp_path}/s-*.tar", tmp_path / "t", workers=1)
+    with tarfile.open(tmp_path / "s-1.tar", "w") as tar:
+        for path in names[20:40]:
+            tar.add(path, path.name)
+    with pytest.raises(FileFormatError, match=r"another one \(images: "):
+        encode_source(lab, f"tar:{tmp_path}/s-*.tar", tmp_path / "t", workers=1, resume=True)
+    with pytest.raises(DataError, match=r"validation split of tar:.* has no images; ask for --split all"):
+        encode_source(lab, f"tar:{tmp_path}/s-0.tar", tmp_path / "u", workers=1, split="validation")
+
+
 def test_a_model_that_its_file_does_not_make_again_is_refused(lab, tmp_path: Path) -> None:
     from latentlab.lab.lab import Lab
 
     changed = Lab(replace(lab.run, path=ll.load("digits-ae", "cpu").path))
     with pytest.raises(CapabilityError, match="`latentlab adopt` it first"):
         encode_source(changed, "digits", tmp_path / "t", workers=1)
+    with pytest.raises(UsageError, match="max_bad: expected a share between 0 and 1, got 7"):
+        encode_source(lab, "digits", tmp_path / "t", max_bad=7)
     with pytest.raises(UsageError, match="at least 1 worker, got 0"):
         encode_source(lab, "digits", tmp_path / "t", workers=0)
     with pytest.raises(LatentlabError, match="unknown engine 'spark'"):

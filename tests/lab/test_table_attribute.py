@@ -69,6 +69,32 @@ def test_more_rows_are_known_better(write_table) -> None:
     assert angle(16_000) == pytest.approx(angle(1_000) / 4, rel=0.4)
 
 
+def test_the_angle_of_a_sample_is_that_of_as_many_rows(write_table, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    y = np.arange(8_000) % 2
+    z = rng.normal(size=(8_000, 32)) + 0.6 * y[:, None] * np.eye(32)[0]
+    latents = Latents(z.astype(np.float32), None, np.arange(8_000).astype(str), attributes={"a": y.astype(float)})
+    stored = ll.open_latents(write_table(latents, part_rows=4_000))
+    whole = table_attributes(stored).directions[0].angle_degrees
+    monkeypatch.setattr(table_attribute, "SAMPLED", 800)
+    few = table_attributes(stored).directions[0].angle_degrees
+    # Of a tenth of the rows, and scaled to all of them: not the three times wider one of the tenth.
+    assert 0.6 * whole < few < 2.2 * whole
+
+
+def test_edits_are_judged_by_rows_that_have_made_no_judge(lab, write_table) -> None:
+    rng = np.random.default_rng(0)
+    count = 900
+    names = {f"noise {number}": (rng.random(count) < 0.5).astype(np.float32) for number in range(6)}
+    mean = rng.normal(size=(count, lab.latent.size)).astype(np.float32)
+    stored = ll.open_latents(
+        write_table(Latents(mean, None, np.arange(count).astype(str), attributes=names), checkpoint=lab.checkpoint)
+    )
+    found = lab.attrs(latents=stored)
+    # Nothing can be read from noise: a judge that has seen its rows reads .6 of them.
+    assert abs(np.mean([one.accuracy for one in found.quality.attributes]) - 0.5) < 0.05
+
+
 def test_large_tables_are_judged_on_a_sample(stored, known, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = table_attributes(stored, None, ["3"]).directions[0]
     monkeypatch.setattr(table_attribute, "SAMPLED", 600)

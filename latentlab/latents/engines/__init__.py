@@ -7,13 +7,10 @@ is pure and may be run twice: an engine may lose a worker, and asks again. `ENGI
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol
 
 from latentlab.errors import unknown_name
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 # Told of images that are done, whichever task they are of.
 Report = Callable[[int], None]
@@ -36,7 +33,7 @@ class Engine(Protocol):
         report: Report,
         address: str | None = None,
         gpus: int = 0,
-    ) -> Iterator[tuple[int, Any]]:
+    ) -> Generator[tuple[int, Any]]:
         """Run the function on every task; yields (number of the task, result) as they are done.
 
         Args:
@@ -49,6 +46,8 @@ class Engine(Protocol):
 
         Raises:
             LatentlabError: what the function raised first, or when a task ends its worker again and again.
+
+        Closed, nothing that it began is at work any more.
         """
 
 

@@ -7,12 +7,13 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from latentlab.errors import LatentlabError, UsageError
 from latentlab.latents.engines import Report
+from latentlab.runtime import keep_memory
 
 # How often a task may end its worker before it is taken for the reason.
 TRIES = 3
@@ -27,7 +28,7 @@ def map_tasks(
     report: Report,
     address: str | None = None,
     gpus: int = 0,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any]]:
     """Run a function on every task in spawned processes; with one worker, in this one. See `Engine`.
 
     GPUs are not handed out: the device of a task says which it is.
@@ -122,6 +123,7 @@ def _serve(connection: Connection, function: Callable[[Any, Report], Any]) -> No
     # Ctrl-C goes to the whole group; the parent hears it, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
+    keep_memory()
 
     def report(images: int) -> None:
         connection.send(("images", images))
@@ -133,11 +135,13 @@ def _serve(connection: Connection, function: Callable[[Any, Report], Any]) -> No
             return
         try:
             answer = ("done", function(task, report))
-        except Exception as error:
-            # Of a mistake of ours the place is wanted, which does not travel with it.
-            if not isinstance(error, LatentlabError):
-                error.add_note(traceback.format_exc())
+        except LatentlabError as error:
             answer = ("failed", error)
+        except Exception as error:
+            # A mistake of ours: as text, since not every error survives being sent, with the place, which none keeps.
+            told = RuntimeError(f"{type(error).__name__}: {error}")
+            told.add_note(traceback.format_exc())
+            answer = ("failed", told)
         connection.send(answer)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from latentlab.errors import LatentlabError, UsageError, first_line
 from latentlab.latents.engines import Report
+from latentlab.runtime import keep_memory
 
 RETRIES = 3
 # Tasks that are handed over before they are needed, for each worker: their arguments wait in the object store.
@@ -32,7 +33,7 @@ def map_tasks(
     report: Report,
     address: str | None = None,
     gpus: int = 0,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any]]:
     """Run a function on every task of a cluster, or in workers of this machine. See `Engine`.
 
     Ray tells nothing of a task before it is done, so that reports come with results.
@@ -87,6 +88,7 @@ def map_tasks(
 
 def _counted(function: Callable[[Any, Report], Any], task: Any) -> tuple[int, Any]:
     """A task's result, and the images that it reported."""
+    keep_memory()
     images: list[int] = []
     return_value = function(task, images.append)
     return sum(images), return_value

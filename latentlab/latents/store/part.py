@@ -118,7 +118,7 @@ def attribute(batch: pa.RecordBatch, name: str) -> np.ndarray:
     return batch.column(ATTRIBUTE + name).cast(pa.float32()).to_numpy(zero_copy_only=False).astype(np.float32)
 
 
-def _text(name: object) -> str:
+def id_text(name: object) -> str:
     """A name as UTF-8 has it; bytes of file names that are no text are written out."""
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -128,7 +128,7 @@ def _column(field: pa.Field, latents: Latents, splits: np.ndarray | None) -> pa.
 
     count = len(latents)
     if field.name == ID:
-        return pa.array([_text(name) for name in latents.ids], pa.string())
+        return pa.array([id_text(name) for name in latents.ids], pa.string())
     if field.name == SPLIT:
         return pa.array([latents.split] * count if splits is None else [str(s) for s in splits], pa.string())
     if field.name == LABEL:

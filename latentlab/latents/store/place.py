@@ -72,6 +72,7 @@ class Place:
             except NotADirectoryError as error:
                 raise FileFormatError(f"expected the folder of a table, got the file {self.url}") from error
         store, root = self._store
+        store.invalidate_cache(root)
         try:
             return {str(name).rsplit("/", 1)[-1] for name in store.ls(root, detail=False)}
         except FileNotFoundError:
@@ -159,7 +160,8 @@ class Place:
     def locked(self) -> Iterator[None]:
         """Hold the place for one writer; the system lets go when the process ends, however it ends.
 
-        Object stores have no such lock: two writers there write the same bytes, since a part is made by its plan alone.
+        Object stores have no such lock: two writers of one plan write the same there, and of two plans the one that is
+        overwritten finds out before its manifest.
 
         Raises:
             LatentlabError: when somebody else holds it.

@@ -37,6 +37,8 @@ def write_part(
     name = part_name(number)
     sums = Summary.of(latents).add(latents).arrays()
     entry = PartEntry(name, len(latents), content.size, zlib.crc32(content), sums_crc32(sums), piece, len(skipped))
+    # One that is left of a part that was lost would vouch for this one before it is there.
+    place.remove(sidecar_name(name))
     place.write(name, content)
     sidecar = Sidecar(entry, plan.digest, tuple(skipped), sums)
     place.write(sidecar_name(name), sidecar_bytes(sidecar))

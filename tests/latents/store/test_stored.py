@@ -261,10 +261,39 @@ def test_parts_that_no_table_has_are_refused(hundreds: Path, tmp_path: Path, cha
         open_latents(folder / MANIFEST)
 
 
-def test_names_that_are_no_text_are_written_out(write_table) -> None:
-    names = np.array(["a\udcff.png", "b.png"])
-    stored = open_latents(write_table(Latents(np.zeros((2, 3), np.float32), None, names)))
-    assert list(stored.ids()) == ["a\\xff.png", "b.png"] or list(stored.ids())[1] == "b.png"
+def test_names_that_are_no_text_are_written_out() -> None:
+    from latentlab.latents.store.part import id_text
+
+    assert id_text("a\udcff.png") == "a\\xff.png"
+    assert id_text("ü \n.png") == "ü \n.png"
+
+
+def test_a_part_counts_only_when_it_is_there(hundreds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from latentlab.latents.store.write import write_part
+
+    place, plan = Place(str(broken(hundreds, tmp_path))), read_plan(Place(str(hundreds)))
+    written: list[str] = []
+    kept = Place.write
+
+    def full(self: Place, name: str, content: bytes) -> None:
+        written.append(name)
+        if name.endswith(".arrow"):
+            raise LatentlabError("the disk is full")
+        kept(self, name, content)
+
+    monkeypatch.setattr(Place, "write", full)
+    with pytest.raises(LatentlabError, match="full"):
+        write_part(place, plan, 1, table(70), "x")
+    assert written == ["part-00001.arrow"]
+    # Not even the sidecar of the part that stood there before.
+    assert sidecar_name("part-00001.arrow") not in place.names()
+
+
+def test_a_sidecar_of_another_part_is_refused(hundreds: Path, tmp_path: Path) -> None:
+    folder = broken(hundreds, tmp_path)
+    (folder / "part-00001.sidecar").write_bytes((folder / "part-00000.sidecar").read_bytes())
+    with pytest.raises(FileFormatError, match="got one of another"):
+        _ = open_latents(folder).summary
 
 
 @pytest.mark.parametrize("kind", ["local", "memory"])
