@@ -74,13 +74,17 @@ class Moments:
             )
         if not self.count and len(z):
             self._shift = z[:CHUNK].mean(axis=0, dtype=np.float64).astype(np.float32)
-        if len(z) < MANY:
+        if len(z) <= CHUNK:
             self._add_rows(z, labels)
             return self
-        parts = [self._like() for _ in range(PARTS)]
-        # One matrix product a thread: products that use several threads themselves gain nothing at this size.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(PARTS, os.cpu_count() or 1)) as pool:
-            list(pool.map(Moments._add_rows, parts, np.array_split(z, PARTS), np.array_split(labels, PARTS)))
+        # A thread a matrix product: several gain nothing at this size, and lose much where processors are busy.
+        with threadpool_limits(1, user_api="blas"):
+            if len(z) < MANY:
+                self._add_rows(z, labels)
+                return self
+            parts = [self._like() for _ in range(PARTS)]
+            with ThreadPoolExecutor(min(PARTS, os.cpu_count() or 1)) as pool:
+                list(pool.map(Moments._add_rows, parts, np.array_split(z, PARTS), np.array_split(labels, PARTS)))
         for part in parts:
             self.merge(part)
         return self

@@ -43,15 +43,16 @@ class Summary:
     def add(self, latents: Latents) -> Summary:
         """Add the rows of a table; returns itself."""
         names = latents.property_names()[: self.finding.labels]
-        labels = (
-            np.stack([latents.truth(name) for name in names], axis=1)
-            if names
-            else np.zeros((len(latents), 0), np.float32)
-        )
         found = is_finding(latents.ids)
-        self.finding.add(latents.mean[found], labels[found])
-        self.judging.add(latents.mean[~found], labels[~found])
-        self.cells.add(latents.mean[found], labels[found][:, list(self.binary)])
+        # Those that find first, so that both parts are views of one copy.
+        order, count = np.concatenate([np.flatnonzero(found), np.flatnonzero(~found)]), int(found.sum())
+        z, labels = latents.mean[order], np.empty((len(names), len(latents)), np.float32).T
+        for number, name in enumerate(names):
+            labels[:, number] = latents.truth(name)[order]
+        self.finding.add(z[:count], labels[:count])
+        self.judging.add(z[count:], labels[count:])
+        if not self.cells.given_up:
+            self.cells.add(z[:count], labels[:count, list(self.binary)])
         return self
 
     def merge(self, other: Summary) -> Summary:
