@@ -388,6 +388,8 @@ def run(folder: Path, *words: str, wait: bool = True) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "encode", *WORDS, "--out", str(folder), *words],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # A shell that runs tests in the background has them ignore Ctrl-C, and all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     if wait:
         out, err = process.communicate(timeout=300)

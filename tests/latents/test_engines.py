@@ -126,6 +126,7 @@ def test_ray_runs_the_same_function(tasks: ModuleType, tmp_path: Path, monkeypat
     pytest.importorskip("ray")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     reported: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
     found = dict(map_with_ray(tasks.double, range(10), workers=2, report=reported.append))
     assert found == {number: 2 * number for number in range(10)}
     assert sum(reported) == 9
@@ -135,4 +136,4 @@ def test_ray_runs_the_same_function(tasks: ModuleType, tmp_path: Path, monkeypat
     assert (tmp_path / "1").exists()
     with pytest.raises(DataError, match="task 2 is wrong"):
         list(map_with_ray(tasks.refuse, range(5), workers=2, report=lambda images: None))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
