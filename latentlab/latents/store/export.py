@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -15,9 +16,8 @@ import numpy as np
 
 from latentlab.errors import LatentlabError, unknown_name
 from latentlab.files import cannot_write, temporary_name
-from latentlab.latents.store.part import ATTRIBUTE, ID, LABEL, LOGVAR, MEAN, SPLIT
+from latentlab.latents.store.part import ATTRIBUTE, ID, LABEL, LOGVAR, MEAN, SPLIT, attribute, labels, vectors
 from latentlab.latents.store.stored import StoredLatents
-from latentlab.latents.table import Latents
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
@@ -73,16 +73,16 @@ def _npz(table: StoredLatents, folder: Path, progress: Progress) -> Iterator[Pat
     """One file, an array a column: what `latents adopt` reads."""
     path = folder / "latents.npz"
     widest = max((len(name) for name in table.ids()), default=1)
-    columns: list[tuple[str, tuple[int, ...], DTypeLike, Callable[[Latents], np.ndarray]]] = [
-        (MEAN, (table.size,), np.float32, lambda block: block.mean),
-        ("ids", (), f"<U{max(widest, 1)}", lambda block: block.ids),
+    columns: list[tuple[str, tuple[int, ...], DTypeLike, Callable[[pa.RecordBatch], np.ndarray]]] = [
+        (MEAN, (table.size,), np.float32, lambda batch: vectors(batch, MEAN, table.size)),
+        ("ids", (), f"<U{max(widest, 1)}", lambda batch: batch.column(ID).to_numpy(zero_copy_only=False)),
     ]
     if table.plan.posterior:
-        columns.append((LOGVAR, (table.size,), np.float32, lambda block: np.asarray(block.logvar)))
+        columns.append((LOGVAR, (table.size,), np.float32, lambda batch: vectors(batch, LOGVAR, table.size)))
     if table.plan.labelled:
-        columns.append(("labels", (), np.int64, lambda block: np.asarray(block.labels)))
+        columns.append(("labels", (), np.int64, labels))
     for name in table.plan.attributes:
-        columns.append((f"attribute.{name}", (), np.float32, _attribute(name)))
+        columns.append((f"attribute.{name}", (), np.float32, partial(attribute, name=name)))
     with _whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for number, (name, shape, kind, column) in enumerate(columns):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -92,8 +92,9 @@ def _npz(table: StoredLatents, folder: Path, progress: Progress) -> Iterator[Pat
                     "shape": (len(table), *shape),
                 }
                 np.lib.format.write_array_header_1_0(member, header)
-                for block in table.blocks():
-                    member.write(np.ascontiguousarray(column(block), kind).tobytes())
+                # The column alone: with all others of its rows, a table would be read once for each.
+                for batch in table.batches():
+                    member.write(np.ascontiguousarray(column(batch), kind).tobytes())
             progress("exporting columns", number + 1, len(columns))
         if table.plan.classes:
             with archive.open("classes.npy", "w") as member:
@@ -146,10 +147,6 @@ EXPORTS: dict[str, Callable[[StoredLatents, Path, Progress], Iterator[Path]]] = 
     "npz": _npz,
     "csv": _csv,
 }
-
-
-def _attribute(name: str) -> Callable[[Latents], np.ndarray]:
-    return lambda block: block.attributes[name]
 
 
 @contextmanager
