@@ -143,7 +143,7 @@ def _info(output: Output, path: str) -> None:
         "log-variances": plan.posterior,
         "classes": list(plan.classes) or None,
         "attributes": list(plan.attributes) or None,
-        "skipped": sum(part.skipped for part in table.manifest.parts),
+        "skipped": table.manifest.skipped,
     }
     if output.as_json:
         output.json({**facts, "rows": len(table), "checkpoint": plan.checkpoint, "versions": table.manifest.versions})

@@ -119,7 +119,7 @@ def encode_table(
     with place.locked():
         if _begin(place, plan, resume):
             found = open_latents(place.url)
-            return Encoded(found, 0, len(found.manifest.parts), time.monotonic() - began, _skipped_of(found))
+            return Encoded(found, 0, len(found.manifest.parts), time.monotonic() - began, found.manifest.skipped)
         there = place.names()
         done = _whole_parts(place, plan, there)
         _check_room(place, plan, stream, done)
@@ -148,13 +148,9 @@ def encode_table(
             raise LatentlabError(f"{place.url} was taken by another encoding meanwhile; choose another --out")
         entries = tuple(done[number] for number in range(len(stream.pieces)))
         _finish(place, plan, entries, max_bad, versions or {})
-    return Encoded(
-        open_latents(place.url),
-        counted.images,
-        len(entries) - len(tasks),
-        time.monotonic() - began,
-        sum(entry.skipped for entry in entries),
-    )
+    found = open_latents(place.url)
+    kept = len(entries) - len(tasks)
+    return Encoded(found, counted.images, kept, time.monotonic() - began, found.manifest.skipped)
 
 
 class _Count:
@@ -278,7 +274,3 @@ def _finish(
             "--resume and a larger --max-bad"
         )
     write_manifest(place, Manifest(plan, entries, dict(versions)))
-
-
-def _skipped_of(found: StoredLatents) -> int:
-    return sum(part.skipped for part in found.manifest.parts)

@@ -136,6 +136,11 @@ class Manifest:
         """The rows of all parts."""
         return sum(part.rows for part in self.parts)
 
+    @property
+    def skipped(self) -> int:
+        """The images that could not be read, of all parts."""
+        return sum(part.skipped for part in self.parts)
+
 
 def part_name(number: int) -> str:
     """The file of a part.
