@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -74,16 +75,26 @@ class Stream:
 
 @dataclass(frozen=True)
 class FilePiece:
-    """Files, with what is known of them."""
+    """Files, with what is known of them.
+
+    Their names stand in one text, since all pieces are there from the start: a quarter of what they take one by one.
+    """
 
     name: str
-    files: FileIndex
     image: ImageSpec
+    nameless: FileIndex
+    names: bytes
+
+    @classmethod
+    def of(cls, name: str, image: ImageSpec, files: FileIndex) -> FilePiece:
+        """The piece of some files."""
+        return cls(name, image, replace(files, names=()), "\0".join(files.names).encode(errors="surrogateescape"))
 
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `Piece`."""
-        for start, stop in _slices(len(self.files), rows):
-            part = self.files.take(np.arange(start, stop))
+        files = replace(self.nameless, names=tuple(self.names.decode(errors="surrogateescape").split("\0")))
+        for start, stop in _slices(len(files), rows):
+            part = files.take(np.arange(start, stop))
             yield read_files(part, self.image, max_bad=None, threads=threads)
 
 
@@ -151,12 +162,12 @@ def stream_data(
             **options,  # type: ignore[arg-type]
         )  # fmt: skip
         ids = data.ids
-    refuse_twins(ids, known.source)
+    _refuse_twins(ids, known.source)
     pieces: list[Piece] = []
     for start, stop in _slices(len(known), rows(len(known)) if callable(rows) else int(rows)):
         part, title = np.arange(start, stop), f"images {start:,}–{stop - 1:,}"
         if name in INDEXED:
-            pieces.append(FilePiece(title, index.take(part), image))
+            pieces.append(FilePiece.of(title, image, index.take(part)))
         else:
             pieces.append(LoadedPiece(title, data.take(part)))
     return Stream(
@@ -237,12 +248,12 @@ def _slices(total: int, rows: int) -> list[tuple[int, int]]:
     return [(start, min(start + rows, total)) for start in range(0, total, rows)]
 
 
-def refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
+def _refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
     """Refuse ids that occur twice: a row of latents is found by its id."""
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
+    # In order, as names of files are: a set of them would take as much memory as they do.
+    ordered = sorted(ids)
+    for name, following in pairwise(ordered):
+        if name == following:
             raise DataError(
                 f"expected an id of its own for every image of {source}, got {str(name)!r} twice; rename one"
             )
-        seen.add(name)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import UsageError
-from latentlab.latents.encode_table import Encoded, encode_table, part_rows
+from latentlab.latents.encode_table import Encoded, encode_table
 from latentlab.latents.store.manifest import TablePlan
 from latentlab.latents.store.place import Place
+from latentlab.latents.store.room import part_rows
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:

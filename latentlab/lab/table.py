@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from latentlab.lab.lab import Lab
 
 # Values that are read at once: 32 MB of float32.
-HELD = 2**23
+BLOCK_VALUES = 2**23
 
 
 def open_table(
@@ -92,7 +92,7 @@ def table_origin(stored: StoredLatents, command: str, seed: int = 0, **inputs: A
 
 def block_rows(size: int) -> int:
     """How many latents of d dimensions are read at once."""
-    return max(256, HELD // size)
+    return max(256, BLOCK_VALUES // size)
 
 
 def _bundled(checkpoint: str) -> str | None:

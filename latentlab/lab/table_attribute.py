@@ -18,6 +18,7 @@ from latentlab.latents.name import match_name
 from latentlab.latents.summary import is_finding
 from latentlab.latents.table import Latents
 from latentlab.runtime import Progress, silent
+from latentlab.statistics.sample import random_rows
 
 if TYPE_CHECKING:
     from latentlab.lab.lab import Lab
@@ -95,10 +96,7 @@ def table_attributes(
 
 def draw_rows(stored: StoredLatents, seed: int) -> Latents:
     """A random sample of the rows of a table, in their order; all of them where they are few."""
-    count = min(len(stored), SAMPLED, max(1, SAMPLED_VALUES // stored.size))
-    if count == len(stored):
-        return stored.take(np.arange(count))
-    return stored.take(np.sort(np.random.default_rng(seed).choice(len(stored), count, replace=False)))
+    return stored.take(random_rows(len(stored), min(SAMPLED, max(1, SAMPLED_VALUES // stored.size)), seed))
 
 
 def _estimate(

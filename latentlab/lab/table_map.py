@@ -13,16 +13,16 @@ from latentlab.maps.inverse import NEIGHBOURS, inverse_of, recovered_variance
 from latentlab.maps.large import FIT, LargeProjection, project_blocks
 from latentlab.maps.projections import Projection, project
 from latentlab.maps.quality import LIMIT, MINIMUM, map_quality
-from latentlab.maps.sample import stratified_rows
 from latentlab.report.figures.scatter_map import MOST_POINTS
 from latentlab.runtime import Progress, silent
+from latentlab.statistics.sample import random_rows, stratified_rows
 
 if TYPE_CHECKING:
     from latentlab.lab.lab import Lab
     from latentlab.latents.store import StoredLatents
 
 # Values of latents that a page's points are taken from: 128 MB of float32. Fewer points are shown of wider latents.
-HELD = 2**25
+PAGE_VALUES = 2**25
 # Pictures that are decoded for a page, which holds some thousands; of larger ones fewer: 256 MB of float32.
 PICTURES = 8_192
 PICTURE_VALUES = 2**26
@@ -115,7 +115,7 @@ def _laid_out(
     stored: StoredLatents, method: str, labels: np.ndarray | None, seed: int, progress: Progress
 ) -> LargeProjection:
     count = len(stored)
-    if count > FIT or count * stored.size > HELD:
+    if count > FIT or count * stored.size > PAGE_VALUES:
         rows = block_rows(stored.size)
         return project_blocks(
             lambda: stored.means(rows), stored.summary.whole(), method, groups=labels, seed=seed, progress=progress
@@ -128,7 +128,7 @@ def _laid_out(
 
 def _shown(labels: np.ndarray | None, count: int, size: int, seed: int) -> np.ndarray:
     """The rows that a page shows, ascending."""
-    most = max(1, min(MOST_POINTS, HELD // size))
+    most = max(1, min(MOST_POINTS, PAGE_VALUES // size))
     groups = np.zeros(count) if labels is None or len(np.unique(labels)) > most else labels
     return stratified_rows(groups, most, seed)
 
@@ -147,8 +147,7 @@ def _quality(
     """The scores of a fixed sample of some rows; none of too few."""
     if len(rows) < MINIMUM:
         return {}
-    if len(rows) > LIMIT:
-        rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), size=LIMIT, replace=False))]
+    rows = rows[random_rows(len(rows), LIMIT, seed)]
     mean = stored.take(rows).mean
     return map_quality(mean, coords[rows], None if labels is None else labels[rows], seed=seed)
 

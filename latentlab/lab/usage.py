@@ -21,6 +21,7 @@ from latentlab.lab.table import block_rows, require_like, require_numbers, table
 from latentlab.latents.moments import Moments
 from latentlab.runtime import Progress, silent
 from latentlab.statistics.covariance import DEAD_RATIO
+from latentlab.statistics.sample import random_rows
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -136,7 +137,7 @@ def score_usage(
     if lab is not None and moments.size <= WIDEST:
         tried = max(FEWEST_TRIED, RESPONSE_PICTURES // moments.size)
         response = decoder_response(
-            lab.decode, rows.take(_drawn(count, RESPONSE_ROWS, seed)).mean, count=tried, seed=seed
+            lab.decode, rows.take(random_rows(count, RESPONSE_ROWS, seed)).mean, count=tried, seed=seed
         )
     objective = {} if lab is None else home_objective(lab)
     known = {name: objective[name] for name in ("beta", "warmup_epochs", "free_nats") if name in objective}
@@ -219,19 +220,12 @@ def _information(lab: Lab | None, rows: _Rows, seed: int, progress: Progress) ->
     if made_by is not None and not has_normal_posterior(made_by):
         return None
     most = int(np.clip(INFORMATION_COST // (INFORMATION_SAMPLES * rows.moments.size), FEWEST_ROWS, INFORMATION_ROWS))
-    table = rows.take(_drawn(rows.moments.count, most, seed))
+    table = rows.take(random_rows(rows.moments.count, most, seed))
     assert table.logvar is not None
     prior = None if made_by is None else log_prior(made_by)
     return score_information(
         table.mean, table.logvar, log_prior=prior, samples=INFORMATION_SAMPLES, seed=seed, progress=progress
     )
-
-
-def _drawn(count: int, most: int, seed: int) -> np.ndarray:
-    """Rows drawn by the seed, ascending; all where there are no more."""
-    if count <= most:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, size=most, replace=False))
 
 
 def _scores(

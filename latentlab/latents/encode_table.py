@@ -16,7 +16,6 @@ from latentlab.latents.encode_part import Opener, PartTask, encode_part
 from latentlab.latents.engines import find_engine
 from latentlab.latents.store.manifest import (
     MANIFEST,
-    MOST_ROWS,
     PLAN,
     Manifest,
     PartEntry,
@@ -27,6 +26,7 @@ from latentlab.latents.store.manifest import (
     write_plan,
 )
 from latentlab.latents.store.place import Place
+from latentlab.latents.store.room import check_room
 from latentlab.latents.store.sidecar import read_sidecar, sidecar_name
 from latentlab.latents.store.stored import StoredLatents, open_latents
 from latentlab.runtime import Progress, silent
@@ -35,13 +35,6 @@ if TYPE_CHECKING:
     from latentlab.data.stream import Stream
 
 SKIPPED = "skipped.csv"
-# Numbers of means in a part: 32 MB, and as much again for log-variances, in every worker.
-ROOMY = 1 << 23
-# Parts of a source, more or less: enough to share among processes, and little to lose when one is killed.
-PARTS = 64
-FEWEST_ROWS = 2_048
-# Bytes of a row beside its vectors: an id, a split, a label, a few attributes.
-ROW_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -61,23 +54,6 @@ class Encoded:
     kept: int
     seconds: float
     skipped: int
-
-
-def part_rows(count: int, size: int) -> int:
-    """The images of one part: about a sixty-fourth of all, so far as 32 MB of means and Arrow's readers allow.
-
-    Args:
-        count: of images.
-        size: the latent dimensions d.
-
-    >>> part_rows(100_000, 32), part_rows(50_000_000, 128)
-    (2048, 65536)
-    """
-    most = max(1, min(MOST_ROWS, ROOMY // size))
-    rows = FEWEST_ROWS
-    while rows * PARTS < count:
-        rows *= 2
-    return min(rows, most)
 
 
 def encode_table(
@@ -122,7 +98,9 @@ def encode_table(
             return Encoded(found, 0, len(found.manifest.parts), time.monotonic() - began, found.manifest.skipped)
         there = place.names()
         done = _whole_parts(place, plan, there)
-        _check_room(place, plan, stream, done)
+        if stream.count is not None:
+            left = stream.count - sum(entry.rows + entry.skipped for entry in done.values())
+            check_room(place, plan, left, plan.pieces - len(done))
         write_plan(place, plan)
         waiting = [(number, piece) for number, piece in enumerate(stream.pieces) if number not in done]
         workers = max(1, min(workers, len(waiting)))
@@ -231,24 +209,6 @@ def _whole_parts(place: Place, plan: TablePlan, there: set[str]) -> dict[int, Pa
         if place.size(name) == entry.bytes:
             found[number] = entry
     return found
-
-
-def _check_room(place: Place, plan: TablePlan, stream: Stream, done: Mapping[int, PartEntry]) -> None:
-    """Refuse to begin what the disk cannot hold, as far as it can be told before.
-
-    Raises:
-        LatentlabError: that says how much is needed, and how much is there.
-    """
-    free = place.free_bytes()
-    if free is None or stream.count is None:
-        return
-    rows = stream.count - sum(entry.rows for entry in done.values())
-    needed = rows * (plan.latent.size * 4 * (2 if plan.posterior else 1) + ROW_BYTES)
-    if needed > free:
-        raise LatentlabError(
-            f"expected {needed / 1e9:.1f} GB of room in {place.url} for {rows:,} latents, got {free / 1e9:.1f} GB; "
-            "make room, or choose another --out"
-        )
 
 
 def _finish(

@@ -17,8 +17,8 @@ from latentlab.statistics.covariance import DEAD_RATIO, LARGEST_MATRIX, Covarian
 CHUNK = 2048
 # Rows from which on the work is shared by the processors, and into how many parts: their number is fixed, so that
 # the sums do not depend on the machine's.
-MANY = 32_768
-PARTS = 8
+SHARED_ROWS = 32_768
+SHARES = 8
 
 
 class Moments:
@@ -79,12 +79,12 @@ class Moments:
             return self
         # A thread a matrix product: several gain nothing at this size, and lose much where processors are busy.
         with threadpool_limits(1, user_api="blas"):
-            if len(z) < MANY:
+            if len(z) < SHARED_ROWS:
                 self._add_rows(z, labels)
                 return self
-            parts = [self._like() for _ in range(PARTS)]
-            with ThreadPoolExecutor(min(PARTS, os.cpu_count() or 1)) as pool:
-                list(pool.map(Moments._add_rows, parts, np.array_split(z, PARTS), np.array_split(labels, PARTS)))
+            parts = [self._like() for _ in range(SHARES)]
+            with ThreadPoolExecutor(min(SHARES, os.cpu_count() or 1)) as pool:
+                list(pool.map(Moments._add_rows, parts, np.array_split(z, SHARES), np.array_split(labels, SHARES)))
         for part in parts:
             self.merge(part)
         return self

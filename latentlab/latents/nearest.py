@@ -20,11 +20,11 @@ Metric = Literal["euclidean", "mahalanobis"]
 
 # Rows that are looked at together, and distances that are held at once: 64 MB of float32.
 ROWS = 8_192
-HELD = 2**24
+DISTANCES = 2**24
 # Pairs whose distances are computed again at once, times dimensions: 64 MB of float64.
 AGAIN = 2**23
 # As many rows for each that is wanted are measured again, rather than sorted out first.
-MANY = 4
+LOOSE = 4
 
 
 def nearest_rows(
@@ -98,7 +98,7 @@ class _Search:
         placed = self._placed(block)
         small = placed.astype(np.float32)
         norms = np.einsum("nd,nd->n", small, small)
-        step = max(1, HELD // len(block))
+        step = max(1, DISTANCES // len(block))
         parts = [
             self._near(slice(start, start + step), placed, small, norms) for start in range(0, len(self._small), step)
         ]
@@ -124,7 +124,7 @@ class _Search:
         limit = self.squares[some, -1] if full else np.full(len(between), np.inf)
         near = between <= (limit + 2 * error)[:, None]
         # Nothing is known yet, or rows come nearer and nearer: the block's own k-th is a limit as well.
-        if near.sum() > MANY * self._count * len(between) and len(small) > self._count:
+        if near.sum() > LOOSE * self._count * len(between) and len(small) > self._count:
             limit = np.minimum(limit, np.partition(between, self._count - 1, axis=1)[:, self._count - 1])
             near = between <= (limit + 2 * error)[:, None]
         query, row = np.nonzero(near)

@@ -9,6 +9,7 @@ import numpy as np
 
 from latentlab.errors import DataError
 from latentlab.maps.projections import Projection
+from latentlab.statistics.sample import random_rows
 
 NEIGHBOURS = 8
 LIMIT = 2000
@@ -97,9 +98,7 @@ def recovered_variance(inverse: Inverse, coords: np.ndarray, limit: int = LIMIT,
     from scipy.spatial import KDTree
 
     latents = np.asarray(inverse.latents, np.float64)
-    rows = np.arange(len(latents))
-    if len(rows) > limit:
-        rows = np.sort(np.random.default_rng(seed).choice(len(rows), limit, replace=False))
+    rows = random_rows(len(latents), limit, seed)
     if inverse.kind == "latent":
         found = np.asarray(coords[rows], np.float64)
     elif inverse.kind == "plane":

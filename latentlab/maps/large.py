@@ -14,9 +14,9 @@ from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.latents.moments import Moments
 from latentlab.maps.inverse import NEIGHBOURS, weighted_mean
 from latentlab.maps.projections import PROJECTIONS, Projection, project
-from latentlab.maps.sample import stratified_rows
 from latentlab.runtime import Progress, silent
 from latentlab.statistics.principal import covariance_axes, principal_axes
+from latentlab.statistics.sample import stratified_rows
 
 # UMAP with a seed runs on one thread: 11 s for 20,000 latents of digits, 20 s for 50,000. Of points that are placed,
 # .92 lie among their own class with 20,000 fitted, .93 with 50,000, and .95 and .97 of those that are fitted.
@@ -25,7 +25,7 @@ DIMENSIONS = 50
 # Beyond 1024 dimensions moments hold no covariance: as many rows find the axes.
 AXES_ROWS = 2_048
 # Distances that a thread holds at once: 16 MB of float32.
-HELD = 2**22
+DISTANCES = 2**22
 # Distances of which only the least is looked at, until it is known which k of these are.
 STRIP = 64
 
@@ -160,7 +160,7 @@ class Placer:
         number.
         """
         z = np.asarray(z, np.float32)
-        step = max(1, HELD // self._table.shape[1])
+        step = max(1, DISTANCES // self._table.shape[1])
         parts = [z[start : start + step] for start in range(0, len(z), step)]
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             return np.concatenate(list(pool.map(self._place, parts)))

@@ -6,6 +6,7 @@ import numpy as np
 
 from latentlab.errors import DataError
 from latentlab.statistics.rank import spearman
+from latentlab.statistics.sample import random_rows
 
 NEIGHBOURS = 15
 LIMIT = 2000
@@ -50,9 +51,7 @@ def map_quality(
             f"expected at least {MINIMUM} images and a place for each to score a map, "
             f"got {len(z)} images and {len(coords)} places"
         )
-    rows = np.arange(len(z))
-    if len(z) > limit:
-        rows = np.sort(np.random.default_rng(seed).choice(len(z), size=limit, replace=False))
+    rows = random_rows(len(z), limit, seed)
     z, coords = z[rows].astype(np.float64), coords[rows].astype(np.float64)
     k = min(neighbours, (len(z) - 1) // 2)
     latent_distances, map_distances = distances(z), distances(coords)

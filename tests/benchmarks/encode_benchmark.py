@@ -1,6 +1,6 @@
 """Encoding JPEGs beside what decoding and the encoder alone would allow: `python -m tests.benchmarks.encode_benchmark`.
 
-40,000 JPEGs of 178×218 pixels (2,000 drawn faces under twenty names each) to 64×64, through an encoder of 1.7 million
+40,000 JPEGs of 178×218 pixels (2,000 drawn faces under twenty names each) to 64×64, through an encoder of 1.4 million
 parameters, as in the measurements that the design rests on. The bound is that of one thread on each core which decodes
 and then encodes, 1 / (1/decode + 1/forward) a core, both measured alone in this process just before and after. The
 start of processes (imports of torch) is told apart: it does not grow with the number of images. Ray is held against the

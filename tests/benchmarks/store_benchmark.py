@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from latentlab.codec import Block
-from latentlab.latents.encode_table import part_rows
 from latentlab.latents.store import Manifest, TablePlan, open_latents
 from latentlab.latents.store.manifest import write_manifest
 from latentlab.latents.store.place import Place
+from latentlab.latents.store.room import part_rows
 from latentlab.latents.store.write import write_part
 from latentlab.latents.table import Latents
 from tests.benchmarks.figure import say

@@ -115,6 +115,15 @@ def test_ids_that_occur_twice_are_refused(tmp_path: Path) -> None:
     compare(stream, load_data(tmp_path / "x.npz", image=ImageSpec(1, 8, 8), split="all"))
 
 
+def test_two_lists_of_names_have_two_fingerprints(tmp_path: Path) -> None:
+    images = np.zeros((2, 8, 8), np.float32)
+    found = set()
+    for ids in (["ab", "c"], ["a", "bc"], ["c", "ab"]):
+        np.savez(tmp_path / "x.npz", images=images, ids=np.array(ids))
+        found.add(stream_data(tmp_path / "x.npz", image=ImageSpec(1, 8, 8), rows=2, split="all").fingerprint)
+    assert len(found) == 3
+
+
 def test_unreadable_files_are_named_by_their_block_and_a_block_may_be_empty(photos: Path) -> None:
     for number in (0, 2, 4):
         (photos / "a" / f"{number:06}.png").write_bytes(b"no image")

@@ -162,7 +162,9 @@ def test_classes_may_be_given(tmp_path: Path) -> None:
     write(tmp_path / "a-0.tar", {"1.png": encoded(0), "1.cls": b"0"})
     write(tmp_path / "a-1.tar", {"2.png": encoded(0), "2.cls": b"3"})
     place = f"{tmp_path}/a-{{0,1}}.tar"
-    with pytest.raises(DataError, match=r"a-1\.tar: expected one of the classes 0, got 3 for '2'; tell of all labels in a CSV"):
+    with pytest.raises(
+        DataError, match=r"a-1\.tar: expected one of the classes 0, got 3 for '2'; tell of all labels in a CSV"
+    ):
         blocks(everything(place))
     assert [list(block.labels) for block in blocks(everything(place, classes=4))] == [[0], [3]]
     assert everything(place, classes=["a", "b", "c", "d"]).classes == ("a", "b", "c", "d")

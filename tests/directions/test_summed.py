@@ -97,6 +97,8 @@ def test_what_sums_cannot_tell_is_said() -> None:
     )  # fmt: skip
     with pytest.raises(DataError, match="give away"):
         SUMMED["regression"](summed(same), 0, [1])
+    with pytest.raises(DataError, match="give away"):
+        SUMMED["balanced"](summed(same), 0, [1])
     with pytest.raises(DataError, match="only one kind"):
         SUMMED["regression"](summed(Latents(latents.mean, None, latents.ids, attributes={"a": np.ones(6000)})), 0, [])
 

@@ -20,9 +20,10 @@ from PIL import Image
 
 import latentlab as ll
 from latentlab.errors import CapabilityError, DataError, FileFormatError, LatentlabError, UsageError
+from latentlab.files import temporary_name
 from latentlab.lab.encoding import encode_source
-from latentlab.latents import encode_table
-from latentlab.latents.store import open_latents
+from latentlab.latents import encode_part
+from latentlab.latents.store import open_latents, room
 from latentlab.latents.store.manifest import MANIFEST
 from latentlab.latents.store.place import Place
 
@@ -34,7 +35,7 @@ def lab():
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encode_table, "FEWEST_ROWS", 256)
+    monkeypatch.setattr(room, "FEWEST_ROWS", 256)
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +186,49 @@ def test_what_was_stopped_goes_on_to_the_same_bytes(lab, tmp_path: Path, monkeyp
     assert contents(stopped) == contents(whole)
     again = encode_source(lab, "digits", stopped, split="all", workers=1, resume=True)
     assert (again.images, again.kept) == (0, 8)
+
+
+def test_what_a_killed_writer_had_begun_is_swept_away(lab, tmp_path: Path) -> None:
+    encode_source(lab, "digits", tmp_path / "t", workers=1)
+    whole = contents(tmp_path / "t")
+    (tmp_path / "t" / MANIFEST).unlink()
+    (tmp_path / "t" / temporary_name(Path("part-00000.arrow")).name).write_bytes(b"half of it")
+    encode_source(lab, "digits", tmp_path / "t", workers=1, resume=True)
+    assert contents(tmp_path / "t") == whole
+
+
+def test_a_model_that_changes_while_images_are_encoded_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    """Trained on by another process, before a worker has opened it."""
+    import torch
+
+    from latentlab.checkpoints import read_checkpoint, write_checkpoint
+
+    lab = ll.load(tiny_run, "cpu")
+    file = tmp_path / "model.safetensors"
+    write_checkpoint(file, lab.codec, {})
+    other = read_checkpoint(file).model
+    with torch.no_grad():
+        next(other.parameters()).add_(1)
+    pixels = np.random.default_rng(0).random((512, *lab.image.shape)).astype(np.float32)
+    np.save(tmp_path / "x.npy", pixels)
+
+    def retrain(task: str, done: int, total: int, note: str = "") -> None:
+        write_checkpoint(file, other, {})
+
+    with pytest.raises(FileFormatError, match="it was changed while images were encoded") as caught:
+        encode_source(ll.load(file, "cpu"), tmp_path / "x.npy", tmp_path / "t", workers=1, progress=retrain)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shard_that_no_part_holds_is_refused(lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode_part, "MOST_ROWS", 255)
+    with pytest.raises(DataError, match=r"at most 255 images of \d+ dimensions in images 0–255, got more; cut"):
+        encode_source(lab, "digits", tmp_path / "t", workers=1)
+    monkeypatch.setattr(encode_part, "MOST_ROWS", 256)
+    assert encode_source(lab, "digits", tmp_path / "u", workers=1).images == 359
+    monkeypatch.setattr(encode_part, "MOST_VALUES", 255 * lab.latent.size)
+    with pytest.raises(DataError, match="expected at most 255 images"):
+        encode_source(lab, "digits", tmp_path / "v", workers=1)
 
 
 def test_another_table_is_not_gone_on_with(lab, tmp_path: Path) -> None:

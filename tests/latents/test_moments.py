@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -74,7 +76,7 @@ def test_many_rows_are_shared_and_add_up_to_the_same(monkeypatch: pytest.MonkeyP
     z, a = table()
     a[::3, 1] = np.nan
     alone = passed(z, a)
-    monkeypatch.setattr(moments, "MANY", 1000)
+    monkeypatch.setattr(moments, "SHARED_ROWS", 1000)
     shared = passed(z, a)
     assert shared.count == 5000
     np.testing.assert_allclose(shared.mean_differences(), alone.mean_differences(), atol=1e-5)
@@ -83,6 +85,21 @@ def test_many_rows_are_shared_and_add_up_to_the_same(monkeypatch: pytest.MonkeyP
     z[4000, 2] = np.nan
     with pytest.raises(DataError, match="finite"):
         passed(z, a)
+
+
+def test_sums_do_not_depend_on_the_number_of_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    z, a = table()
+    monkeypatch.setattr(moments, "SHARED_ROWS", 1000)
+    found = []
+    for processors in (1, 3, 16):
+        monkeypatch.setattr(os, "cpu_count", lambda processors=processors: processors)
+        found.append(passed(z, a).arrays())
+    for other in found[1:]:
+        for name, values in found[0].items():
+            np.testing.assert_array_equal(other[name], values, err_msg=name)
+    monkeypatch.setattr(moments, "SHARED_ROWS", 10_000)
+    # Added up in another order, so that the two are two ways.
+    assert any((values != found[0][name]).any() for name, values in passed(z, a).arrays().items())
 
 
 def test_labels_of_one_kind_and_doubled_labels_have_no_coefficient() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentlab.statistics.balance import balanceable, balanced_cell_weights
+from latentlab.statistics.balance import association, balanceable, balanced_cell_weights
 from latentlab.statistics.probe import fit_probe
 
 
@@ -22,6 +22,20 @@ def test_weighted_attribute_is_balanced_and_independent_of_the_other() -> None:
     share = other.mean()
     np.testing.assert_allclose(table, [[(1 - share) / 2, share / 2]] * 2, rtol=1e-9)
     assert weights.mean() == pytest.approx(1)
+
+
+def test_association_is_phi_whether_rows_are_told_one_by_one_or_counted() -> None:
+    y, other = correlated()
+    other[::7] = np.nan
+    known = ~np.isnan(other)
+    phi = abs(np.corrcoef(y[known], other[known])[0, 1])
+    assert association(y, other) == pytest.approx(phi)
+    told, counts = np.unique(np.stack([y, np.nan_to_num(other, nan=2)], axis=1), axis=0, return_counts=True)
+    rows = np.where(told == 2, np.nan, told)
+    assert len(rows) == 6
+    assert association(rows[:, 0], rows[:, 1], counts) == pytest.approx(phi)
+    assert association(y, np.full(len(y), np.nan)) == 0
+    assert association(y, np.ones(len(y))) == pytest.approx(0, abs=1e-12)
 
 
 def test_cell_of_one_kind_weighs_nothing_and_unknown_is_a_value() -> None:

@@ -108,6 +108,8 @@ def work(folder: Path) -> None:
     def fail() -> None:
         raise DataError("only the first knows")
 
+    seed_of, told["seeds"] = loop._step_seed, []
+    loop._step_seed = lambda *which: told["seeds"].append(seed_of(*which)) or told["seeds"][-1]
     setups = recipes(tiny)
     for name, recipe in setups.items():
         told[name] = go(recipe, name).history[-1]
@@ -194,7 +196,9 @@ def test_with_noise_the_loss_is_that_of_one_process_but_for_the_noise(
     assert timeless(two[0] / "vae")[-1]["loss"] == pytest.approx(two[1][0]["vae"]["loss"])
 
 
-def test_each_process_has_noise_of_its_own_and_the_first_that_of_one_alone():
+def test_each_process_has_noise_of_its_own_and_the_first_that_of_one_alone(two: Any):
+    first, second = (set(told["seeds"]) for told in two[1])
+    assert len(first) == len(second) > 10 and not first & second
     seeds = {loop._step_seed(3, step, rank) for step in range(20) for rank in range(4)}
     assert len(seeds) == 80
     alone = np.random.SeedSequence([3, 7]).generate_state(1, np.uint64)[0] >> 1

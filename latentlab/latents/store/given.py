@@ -25,10 +25,10 @@ from latentlab.data.attribute import as_attribute
 from latentlab.data.folder import sorted_classes
 from latentlab.data.table import Table, match_rows, read_table
 from latentlab.errors import DataError, LatentlabError
-from latentlab.latents.encode_table import part_rows
 from latentlab.latents.store.manifest import Manifest, TablePlan, write_manifest, write_plan
 from latentlab.latents.store.part import ATTRIBUTE
 from latentlab.latents.store.place import Place
+from latentlab.latents.store.room import check_room, part_rows
 from latentlab.latents.store.stored import StoredLatents, open_latents
 from latentlab.latents.store.write import write_part
 from latentlab.latents.table import Latents
@@ -130,6 +130,7 @@ def write_given(
     with place.locked():
         if any(not name.startswith(".") for name in place.names()):
             raise LatentlabError(f"expected no files in {place.url} yet, got some; choose another --out")
+        check_room(place, plan, count, plan.pieces)
         try:
             write_plan(place, plan)
             parts = []

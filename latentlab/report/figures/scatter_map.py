@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from latentlab.errors import DataError
 from latentlab.maps.inverse import Inverse
-from latentlab.maps.sample import stratified_rows
 from latentlab.picture.atlas import Atlas
 from latentlab.picture.encode import data_uri
 from latentlab.report.figures.map_layer import Layer, build_layers
@@ -19,6 +18,7 @@ from latentlab.report.figures.packed import packed, packed_codes
 from latentlab.report.figures.picture import cells
 from latentlab.report.figures.score import number
 from latentlab.report.template import fill, script_data
+from latentlab.statistics.sample import stratified_rows
 
 # What a browser draws in a frame or two. Of more points a sample is drawn, and the page says so.
 MOST_POINTS = 200_000

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from latentlab.errors import UsageError
-from latentlab.maps.sample import stratified_rows
+from latentlab.statistics.sample import random_rows, stratified_rows
 
 
 def test_groups_keep_their_shares_and_none_is_lost() -> None:
@@ -40,3 +40,12 @@ def test_every_size_is_met_exactly(sizes: list[int], data: st.DataObject) -> Non
     assert len(rows) == len(set(rows.tolist())) == count
     drawn = np.bincount(groups[rows], minlength=len(sizes))
     assert (drawn >= 1).all() and (drawn <= sizes).all()
+
+
+def test_random_rows_are_ascending_differ_by_the_seed_and_each_is_as_likely() -> None:
+    drawn = [random_rows(20, 5, seed) for seed in range(2000)]
+    assert all(len(rows) == 5 and (np.diff(rows) > 0).all() for rows in drawn)
+    # 500 ± 19 draws of each row: five standard deviations.
+    np.testing.assert_allclose(np.bincount(np.concatenate(drawn), minlength=20), 500, atol=97)
+    assert (random_rows(20, 5, 1) == drawn[1]).all()
+    assert random_rows(3, 3, 0).tolist() == random_rows(3, 9, 1).tolist() == [0, 1, 2]

@@ -1,10 +1,29 @@
-"""A sample of the points of a map that is too large to draw."""
+"""Rows drawn by a seed, where there are too many to look at all."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from latentlab.errors import UsageError
+
+
+def random_rows(total: int, most: int, seed: int) -> np.ndarray:
+    """Draw rows, each as likely as the other.
+
+    Args:
+        total: how many rows there are.
+        most: how many are drawn; all of them where there are no more.
+        seed: of the draw.
+
+    Returns:
+        Ascending row numbers, of shape (min(most, total),).
+
+    >>> random_rows(5, 3, seed=0), random_rows(2, 3, seed=0)
+    (array([2, 3, 4]), array([0, 1]))
+    """
+    if total <= most:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(seed).choice(total, size=most, replace=False))
 
 
 def stratified_rows(groups: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
