@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,14 +11,15 @@ import numpy as np
 from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.lab.embedding import embedded
 from latentlab.lab.end import is_file_name, resolve
+from latentlab.lab.ground import Ground, ground_of
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.lab.table import block_rows, require_like, require_numbers, table_notes, table_origin
+from latentlab.lab.table import table_notes, table_origin
 from latentlab.latents.name import match_name
 from latentlab.latents.nearest import Metric, nearest_rows
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
 from latentlab.runtime import Progress, silent
-from latentlab.statistics.covariance import Covariance, fit_covariance
+from latentlab.statistics.covariance import Covariance
 
 if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
@@ -132,31 +133,6 @@ class Neighbours:
         return [neighbours_section(self.near, self.metric, self.typical, self.notes)]
 
 
-@dataclass(frozen=True)
-class Ground:
-    """Where neighbours are looked for.
-
-    Args:
-        count: the rows n.
-        blocks: all latents in order, in arrays of shape (≤ rows, d).
-        take: some rows as a table in memory.
-        truth: whether each row has an attribute or is of a class, as `Latents.truth`.
-        covariance: of all latents.
-        names: of attributes and classes.
-        images: pictures of rows; None without a model.
-        words: what it is, as "the 500 test images that digits carries".
-    """
-
-    count: int
-    blocks: Callable[[], Iterator[np.ndarray]]
-    take: Callable[[np.ndarray], Latents]
-    truth: Callable[[str], np.ndarray]
-    covariance: Callable[[], Covariance]
-    names: list[str]
-    images: Callable[[np.ndarray], np.ndarray] | None
-    words: str
-
-
 def find_neighbours(
     lab: Lab | None,
     ends: Sequence[str],
@@ -190,10 +166,8 @@ def find_neighbours(
         raise unknown_name("metric", metric, get_args(Metric))
     if not 1 <= count <= MOST_COUNT:
         raise UsageError(f"expected 1 to {MOST_COUNT:,} neighbours, got {count:,}")
-    if data is not None and latents is not None:
-        raise UsageError("expected data or latents to search, got both; leave one out")
     lab = None if lab is None else embedded(lab)
-    ground = _stored(latents, lab) if latents is not None else _held(lab, data, progress)
+    ground = ground_of(lab, data, latents, "neighbours", progress)
     asked = [_asked(ground, lab, end, data, seed) for end in ends]
     own = np.array([row for _, row, *_ in asked])
     if count > ground.count - bool((own >= 0).any()):
@@ -205,7 +179,7 @@ def find_neighbours(
     queries = np.stack([latent for latent, *_ in asked])
     # One more: a row is its own nearest.
     rows, distances = nearest_rows(
-        ground.blocks(), queries, min(count + 1, ground.count), covariance, progress, ground.count
+        ground.means(), queries, min(count + 1, ground.count), covariance, progress, ground.count
     )
     near = []
     for place, (end, (latent, row, image, label, note)) in enumerate(zip(ends, asked, strict=True)):
@@ -252,49 +226,6 @@ def find_neighbours(
     )
 
 
-def _held(lab: Lab | None, data: Dataset | None, progress: Progress) -> Ground:
-    """Images given, or the gallery."""
-    if lab is None:
-        raise UsageError("expected a model or a table of latents to search, got neither")
-    table = lab.known(data, progress)
-
-    def images(rows: np.ndarray) -> np.ndarray:
-        return lab.decode(table.mean[rows]) if data is None else data.take(rows).images
-
-    of = (
-        f"the {len(table):,} test images that {lab.name} carries"
-        if data is None
-        else f"{len(table):,} of {data.source}"
-    )
-    return Ground(
-        count=len(table),
-        blocks=lambda: iter([table.mean]),
-        take=table.take,
-        truth=table.truth,
-        covariance=lambda: fit_covariance(table.mean),
-        names=table.property_names(),
-        images=images,
-        words=of,
-    )
-
-
-def _stored(stored: StoredLatents, lab: Lab | None) -> Ground:
-    """A table on disk."""
-    require_numbers(stored, "neighbours")
-    if lab is not None:
-        require_like(lab, stored)
-    return Ground(
-        count=len(stored),
-        blocks=lambda: stored.means(block_rows(stored.size)),
-        take=stored.take,
-        truth=stored.truth,
-        covariance=stored.covariance,
-        names=stored.property_names(),
-        images=None if lab is None else lambda rows: lab.decode(stored.take(rows).mean),
-        words=f"the {len(stored):,} latents of {stored.name}",
-    )
-
-
 def _asked(
     ground: Ground, lab: Lab | None, end: str, data: Dataset | None, seed: int
 ) -> tuple[np.ndarray, int, np.ndarray | None, str, str]:
@@ -323,7 +254,7 @@ def _asked(
 def _mean(ground: Ground, chosen: np.ndarray, what: str) -> np.ndarray:
     """The mean latent of some rows, float32 of shape (d,)."""
     total, start = 0.0, 0
-    for block in ground.blocks():
+    for block in ground.means():
         total = total + block[chosen[start : start + len(block)]].sum(axis=0, dtype=np.float64)
         start += len(block)
     if not chosen.any():

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import CapabilityError, DataError, UsageError
+from latentlab.errors import CapabilityError, DataError
 from latentlab.evaluation.collapse import Collapse, DimensionSums, State, decoder_response, judge_dimensions
 from latentlab.evaluation.information import Information, score_information
 from latentlab.evaluation.spread import axes_for, effective_dimension, largest_correlations
 from latentlab.evaluation.usage import ACTIVE_VARIANCE
 from latentlab.lab.cloud import has_standard_prior
+from latentlab.lab.ground import Ground, ground_of
 from latentlab.lab.home import home_objective
 from latentlab.lab.model_score import has_normal_posterior, log_prior
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.lab.table import block_rows, require_like, require_numbers, table_notes, table_origin
-from latentlab.latents.moments import Moments
+from latentlab.lab.table import table_notes, table_origin
 from latentlab.runtime import Progress, silent
 from latentlab.statistics.covariance import DEAD_RATIO
 from latentlab.statistics.sample import random_rows
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from latentlab.data.dataset import Dataset
     from latentlab.lab.lab import Lab
     from latentlab.latents.store import StoredLatents
-    from latentlab.latents.table import Latents
     from latentlab.report.page import Section
 
 PAIRS = 10
@@ -119,10 +117,13 @@ def score_usage(
         DataError: when there are fewer than 2 latents, or none varies.
         LatentlabError: for a table of another model.
     """
-    if data is not None and latents is not None:
-        raise UsageError("expected data or latents, got both; leave one out")
-    rows = _held(lab, data, progress) if latents is None else _stored(latents, lab)
-    moments, count = rows.moments, rows.moments.count
+    if lab is not None and latents is None and not lab.latent.continuous:
+        raise CapabilityError(
+            f"expected a continuous latent, got the codes of {lab.name}; `latentlab score model --data` tells how many "
+            "of its codes are used"
+        )
+    ground = ground_of(lab, data, latents, "what dimensions are used for", progress)
+    moments, count = ground.moments(), ground.count
     if count < 2:
         raise DataError(f"expected at least 2 latents, got {count}; take more images")
     raw = moments.raw_covariance()
@@ -130,24 +131,24 @@ def score_usage(
     if not variance.max() > 0:
         raise DataError("expected latents that vary, got the same one for every image")
     notes = [] if latents is None else table_notes(latents, lab)
-    notes.append(f"variances{' and correlations' if raw.ndim == 2 else ''}: of {rows.words}")
+    notes.append(f"variances{' and correlations' if raw.ndim == 2 else ''}: of {ground.words}")
     standard = lab is None or not lab.probabilistic or has_standard_prior(lab)
-    sums = _sums(rows, rows.posterior and standard, progress)
+    sums = _sums(ground, moments.size, ground.posterior and standard, progress)
     response = None
     if lab is not None and moments.size <= WIDEST:
         tried = max(FEWEST_TRIED, RESPONSE_PICTURES // moments.size)
         response = decoder_response(
-            lab.decode, rows.take(random_rows(count, RESPONSE_ROWS, seed)).mean, count=tried, seed=seed
+            lab.decode, ground.take(random_rows(count, RESPONSE_ROWS, seed)).mean, count=tried, seed=seed
         )
     objective = {} if lab is None else home_objective(lab)
     known = {name: objective[name] for name in ("beta", "warmup_epochs", "free_nats") if name in objective}
     collapse = judge_dimensions(variance, sums, response=response, **known)
-    information = _information(lab, rows, seed, progress) if rows.posterior else None
+    information = _information(lab, ground, moments.size, seed, progress) if ground.posterior else None
     alive = np.array([state != "constant" and state != "collapsed" for state in collapse.states])
     correlations = largest_correlations(raw, PAIRS, alive) if raw.ndim == 2 else []
-    scores = _scores(raw, variance, collapse, information, correlations, count, rows.posterior)
-    notes += _unknown(lab, rows.posterior, standard, raw.ndim == 1, response is None)
-    if rows.posterior and information is None:
+    scores = _scores(raw, variance, collapse, information, correlations, count, ground.posterior)
+    notes += _unknown(lab, ground.posterior, standard, raw.ndim == 1, response is None)
+    if ground.posterior and information is None:
         notes.append(
             "mutual information and total correlation are of posteriors that are one normal distribution an image; "
             "these are others"
@@ -167,60 +168,24 @@ def score_usage(
     return UsageScore(origin, collapse, information, correlations, scores, notes)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The latents that are looked at: their moments, some or all of them, and whether with log-variances."""
-
-    moments: Moments
-    take: Callable[[np.ndarray], Latents]
-    blocks: Callable[[], Iterator[Latents]]
-    posterior: bool
-    words: str
-
-
-def _held(lab: Lab | None, data: Dataset | None, progress: Progress) -> _Rows:
-    """Images given, or the gallery."""
-    if lab is None:
-        raise UsageError("expected a model or a table of latents, got neither")
-    if not lab.latent.continuous:
-        raise CapabilityError(
-            f"expected a continuous latent, got the codes of {lab.name}; `latentlab score model --data` tells how many "
-            "of its codes are used"
-        )
-    table = lab.known(data, progress)
-    moments = Moments(table.mean.shape[1], 0).add(table.mean, np.zeros((len(table), 0), np.float32))
-    images = f"{len(table):,} images of {'the gallery' if data is None else data.source}"
-    return _Rows(moments, table.take, lambda: iter([table]), table.logvar is not None, images)
-
-
-def _stored(stored: StoredLatents, lab: Lab | None) -> _Rows:
-    """A table on disk."""
-    require_numbers(stored, "what dimensions are used for")
-    if lab is not None:
-        require_like(lab, stored)
-    held = block_rows(stored.size)
-    words = f"all {len(stored):,} latents of {stored.name}"
-    return _Rows(stored.summary.whole(), stored.take, lambda: stored.blocks(held), stored.plan.posterior, words)
-
-
-def _sums(rows: _Rows, wanted: bool, progress: Progress) -> DimensionSums:
+def _sums(ground: Ground, size: int, wanted: bool, progress: Progress) -> DimensionSums:
     """The KL of each dimension from N(0, 1) over all rows; nothing is read where there is none."""
-    sums, count = DimensionSums(rows.moments.size), rows.moments.count
+    sums = DimensionSums(size)
     if wanted:
-        progress("reading posteriors", 0, count)
-        for block in rows.blocks():
+        progress("reading posteriors", 0, ground.count)
+        for block in ground.blocks():
             sums.add(block.mean, block.logvar)
-            progress("reading posteriors", sums.count, count)
+            progress("reading posteriors", sums.count, ground.count)
     return sums
 
 
-def _information(lab: Lab | None, rows: _Rows, seed: int, progress: Progress) -> Information | None:
+def _information(lab: Lab | None, ground: Ground, size: int, seed: int, progress: Progress) -> Information | None:
     # Log-variances beside an autoencoder are the user's own.
     made_by = lab if lab is not None and lab.probabilistic else None
     if made_by is not None and not has_normal_posterior(made_by):
         return None
-    most = int(np.clip(INFORMATION_COST // (INFORMATION_SAMPLES * rows.moments.size), FEWEST_ROWS, INFORMATION_ROWS))
-    table = rows.take(random_rows(rows.moments.count, most, seed))
+    most = int(np.clip(INFORMATION_COST // (INFORMATION_SAMPLES * size), FEWEST_ROWS, INFORMATION_ROWS))
+    table = ground.take(random_rows(ground.count, most, seed))
     assert table.logvar is not None
     prior = None if made_by is None else log_prior(made_by)
     return score_information(
