@@ -6,6 +6,11 @@ import difflib
 from collections.abc import Iterable, Sequence
 
 SHOWN_NAMES = 40
+# C0, DEL and C1, and what turns the direction of writing.
+CONTROLS = {
+    code: repr(chr(code))[1:-1]
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
 
 
 class LatentlabError(Exception):
@@ -75,6 +80,15 @@ def first_line(error: BaseException, most: int = 200) -> str:
     'it broke'
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
+
+
+def visible(text: str) -> str:
+    """A text with its control characters written out: names of other people's files must not steer a terminal.
+
+    >>> visible("smile\\x1b[2J\\n")
+    'smile\\\\x1b[2J\\\\n'
+    """
+    return text.translate(CONTROLS)
 
 
 def listed(names: Sequence[str], most: int = SHOWN_NAMES) -> str:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from latentlab.errors import LatentlabError, UsageError, unknown_name
+from latentlab.errors import LatentlabError, UsageError, unknown_name, visible
 
 # A command lives in the module and the function of its name, and is imported when it is asked for: to read the
 # options of all commands takes longer than all the rest of `latentlab --help`.
@@ -142,7 +142,7 @@ def _say(ctx: Any, text: str) -> None:
 
         if not speaks():
             return
-    typer.echo(text, err=True)
+    typer.echo("\n".join(map(visible, text.split("\n"))), err=True)
 
 
 def _shortened(path: object) -> str:

@@ -100,9 +100,11 @@ def encode(
     if as_json:
         output.json(
             {
-                "folder": table.place.url, "rows": len(table), "dimensions": table.size, "skipped": done.skipped,
-                "parts": len(table.manifest.parts), "parts_kept": done.kept, "images": done.images,
-                "seconds": done.seconds, "images_per_second": rate, "checkpoint": table.checkpoint,
+                "folder": table.place.url, "model": lab.name, "checkpoint": table.checkpoint,
+                "source": table.plan.source, "split": table.plan.split, "seed": seed, "rows": len(table),
+                "dimensions": table.size, "skipped": done.skipped, "parts": len(table.manifest.parts),
+                "parts_kept": done.kept, "images": done.images, "seconds": done.seconds, "images_per_second": rate,
+                "versions": dict(table.manifest.versions),
             }
         )  # fmt: skip
         return

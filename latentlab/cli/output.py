@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentlab.errors import visible
+
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
@@ -61,7 +63,7 @@ class Output:
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line."""
         if not self.silent:
-            self.console.print(text, style=style or None)
+            self.console.print(visible(text), style=style or None)
 
     def note(self, text: str) -> None:
         """Something the user should know; goes into the JSON too."""
@@ -148,9 +150,9 @@ class Output:
         table = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
         for i, header in enumerate(headers):
             numeric = bool(rows) and all(row[i] is None or isinstance(row[i], int | float) for row in rows)
-            table.add_column(Text(str(header).replace("_", " ")), justify="right" if numeric else "left")
+            table.add_column(Text(visible(str(header)).replace("_", " ")), justify="right" if numeric else "left")
         for row in rows:
-            table.add_row(*(Text(figure(value)) for value in row))
+            table.add_row(*(Text(visible(figure(value))) for value in row))
         self.console.print(table, soft_wrap=False)
 
     def strip(self, images: np.ndarray) -> None:

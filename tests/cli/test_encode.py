@@ -48,6 +48,8 @@ def test_what_encode_says(latentlab, here) -> None:
     again = latentlab("encode", "digits", "--model", "digits", "--workers", "1", "--resume", "--json")
     record = json.loads(again.stdout)
     assert (record["rows"], record["images"], record["parts_kept"]) == (359, 0, 1)
+    assert (record["model"], record["source"], record["split"], record["seed"]) == ("digits", "digits", "test", 0)
+    assert record["versions"]["latentlab"]
     quiet = latentlab("encode", "digits", "--model", "digits", "--workers", "1", "--out", "q", "--quiet")
     assert quiet.stdout == "q\n"
 

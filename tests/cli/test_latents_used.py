@@ -104,3 +104,23 @@ def test_an_image_that_is_not_there_is_one_line(latentlab) -> None:
 def test_latents_belong_to_usage_alone(latentlab, plain) -> None:
     done = latentlab("score", "edits", "--latents", plain)
     assert done.exit_code == 2 and "expected --latents with usage" in done.stderr
+
+
+def test_names_of_a_file_do_not_steer_the_terminal(latentlab, here) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(300, 4)).astype(np.float32)
+    hostile = ["cat\n\x1b[2J", "\u202edog\x9b31m"]
+    np.savez(here / "z.npz", latents=z, labels=(z[:, 0] > 0).astype(int), classes=np.array(hostile))
+    said = [
+        latentlab("latents", "adopt", "z.npz", "--out", "t"),
+        latentlab("attrs", "--latents", "t"),
+        latentlab("neighbours", "@3", "--latents", "t", "--count", "3"),
+        latentlab("map", "--latents", "t", "--method", "pca"),
+    ]
+    assert [one.exit_code for one in said] == [0] * 4
+    wrong = latentlab("attrs", "cat\x1b[2J", "--latents", "t")
+    assert wrong.exit_code == 2 and len(wrong.stderr.splitlines()) == 1
+    for one in [*said, wrong]:
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", one.stdout + one.stderr)
+    # They are told, in one piece.
+    assert r"cat\n\x1b[2J" in said[1].stdout and r"\u202edog\x9b31m" in said[1].stdout
