@@ -174,9 +174,17 @@ class Processes:
             ) from error
 
     def leave(self) -> None:
-        """Part from the others, so that none waits for what this one still has to do."""
-        if not self.alone:
-            _leave()
+        """Part from the others, so that none waits for what this one still has to do; the first takes their processors.
+
+        torchrun gives each process one thread. What comes after training, one process does for all.
+        """
+        if self.alone:
+            return
+        _leave()
+        if self.first:
+            import torch
+
+            torch.set_num_threads(torch.get_num_threads() * int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 ALONE = Processes()

@@ -1,8 +1,8 @@
 """The decoder in a page: `python -m tests.benchmarks.live_benchmark [--onnxruntime FOLDER] [MODEL …]`.
 
 For each model, in a headless Chromium: how soon a page that is a file shows its first live picture, and what a picture
-costs there. With the unpacked package onnxruntime-web (`npm pack onnxruntime-web`), and onnx and onnxscript installed,
-the same decoder also runs in its WebAssembly on one thread: both in one page, in turn, A B A B …
+costs there. With onnxruntime-web (`npm install --no-save onnxruntime-web`), and onnx and onnxscript installed, the same
+decoder also runs in its WebAssembly on one thread: both in one page, in turn, A B A B …
 """
 
 from __future__ import annotations
@@ -145,10 +145,8 @@ def against(browser: Browser, live: Live, onnx: bytes, package: Path) -> tuple[f
     return statistics.median(ours), statistics.median(theirs), ratio, found["difference"]
 
 
-def package_with(folder: Path | None) -> tuple[Path | None, str]:
+def package_with(folder: Path) -> tuple[Path | None, str]:
     """The unpacked package onnxruntime-web, or why there is no comparison."""
-    if folder is None:
-        return None, "no --onnxruntime"
     package = next((path for path in (folder, folder / "package") if (path / "dist/ort.wasm.min.mjs").is_file()), None)
     if package is None:
         return None, f"no onnxruntime-web in {folder}"
@@ -162,7 +160,9 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=["faces", "mnist", "mnist-2d", "digits"])
-    parser.add_argument("--onnxruntime", type=Path, help="the folder of the unpacked package onnxruntime-web")
+    parser.add_argument(
+        "--onnxruntime", type=Path, default=Path("node_modules/onnxruntime-web"), help="the folder of the package"
+    )
     asked = parser.parse_args()
     package, reason = package_with(asked.onnxruntime)
     size = sum(path.stat().st_size for path in (KERNELS, FOLDER / "host.js")) + len(runtime_script().encode())

@@ -129,7 +129,9 @@ def work(folder: Path) -> None:
     told["quantizer"] = {name: value.tolist() for name, value in several.state_dict().items()}
     told["speaks"] = [speaks(), speaks()]
     told["written"] = len(written)
+    told["threads"] = torch.get_num_threads()
     processes.leave()
+    told["threads_left"] = torch.get_num_threads()
     (folder / f"{processes.rank}.json").write_text(json.dumps(told))
 
 
@@ -203,6 +205,10 @@ def test_each_process_has_noise_of_its_own_and_the_first_that_of_one_alone(two: 
     assert len(seeds) == 80
     alone = np.random.SeedSequence([3, 7]).generate_state(1, np.uint64)[0] >> 1
     assert loop._step_seed(3, 7, 0) == alone
+
+
+def test_what_comes_after_training_has_the_processors_of_all(two: Any):
+    assert [(told["threads"], told["threads_left"]) for told in two[1]] == [(1, 2), (1, 1)]
 
 
 def test_all_processes_know_the_same_losses_and_one_writes(two: Any):
