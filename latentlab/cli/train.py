@@ -58,6 +58,7 @@ def train(
     output = Output(quiet or not processes.first, as_json and processes.first)
     output.line(f"recipe: {shown(path) if path.is_relative_to(Path.cwd()) else path.stem}", "bold")
 
+    from latentlab.directions.estimate import left_out_notes
     from latentlab.files import read_json
     from latentlab.runs.run import METRICS
     from latentlab.runs.train import train_recipe
@@ -89,7 +90,7 @@ def train(
         output.line()
         output.line("knows, with held-out AUC:")
         output.pairs({name: _auc(found["auc"]) for name, found in metrics["directions"].items()})
-    output.say_notes(f"left out {name}: {reason}" for name, reason in metrics["left_out"].items())
+    output.say_notes(left_out_notes(metrics["left_out"]))
     output.line()
     output.paths([folder])
     output.line(f"try: latentlab {follow_up(metrics)} --model {shown(folder)}", "dim")

@@ -113,5 +113,5 @@ class Dataset:
 def as_unit(pixels: np.ndarray) -> np.ndarray:
     """Pixels as float32 in [0, 1]: uint8 is divided by 255, floats are taken as they are."""
     if pixels.dtype == np.uint8:
-        return pixels.astype(np.float32) / np.float32(255)
+        return np.divide(pixels, np.float32(255), dtype=np.float32)
     return np.asarray(pixels, dtype=np.float32)

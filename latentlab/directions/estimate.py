@@ -9,7 +9,7 @@ import numpy as np
 
 from latentlab.directions import ESTIMATORS
 from latentlab.directions.direction import Direction
-from latentlab.errors import DataError, unknown_name
+from latentlab.errors import DataError, listed, unknown_name
 from latentlab.latents.table import Latents
 from latentlab.statistics.balance import balanceable, balanced_cell_weights
 from latentlab.statistics.bootstrap import auc_interval, direction_angle
@@ -27,6 +27,8 @@ SHARES = (0.5, 0.25, 0.25)
 SHARES_JUDGED_APART = (2 / 3, 1 / 3)
 # Two attributes that agree in a larger share of the images are named as the same.
 SAME = 0.99
+# Attributes that were left out of which it is said why.
+TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,19 @@ def _judging(name: str, judge: Latents) -> tuple[np.ndarray, np.ndarray] | None:
     truth = judge.truth(name)
     rows = np.flatnonzero(~np.isnan(truth))
     return None if lack_of(name, truth) else (judge.mean[rows], truth[rows] > 0.5)
+
+
+def left_out_notes(reasons: Mapping[str, str]) -> list[str]:
+    """What to say of attributes that have no direction: why, for the first few; of a table with forty, their names.
+
+    >>> left_out_notes({"hat": "no image has it"})
+    ['left out hat: no image has it']
+    """
+    names = list(reasons)
+    said = [f"left out {name}: {reasons[name]}" for name in names[:TOLD]]
+    if rest := names[TOLD:]:
+        said.append(f"left out as well: {listed(rest)}")
+    return said
 
 
 def lack_of(name: str, truth: np.ndarray) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from latentlab.directions import AXES, Metric
 from latentlab.directions.direction import Direction
 from latentlab.directions.discover import discover_directions
-from latentlab.directions.estimate import Estimate, estimate_directions
+from latentlab.directions.estimate import Estimate, estimate_directions, left_out_notes
 from latentlab.directions.file import directions_bytes
 from latentlab.errors import CapabilityError, DataError, FileFormatError, UsageError
 from latentlab.evaluation.edits import EditScores
@@ -192,7 +192,7 @@ def attribute_directions(
             estimate = estimate_directions(known, judges, names=asked, method=method, seed=seed)
         if not estimate.directions:
             raise DataError("; ".join(estimate.left_out.values()))
-        notes += [f"left out {name}: {reason}" for name, reason in estimate.left_out.items()]
+        notes += left_out_notes(estimate.left_out)
     directions = list(estimate.directions)
     measured = None
     if quality and data is None and method == "mean" and names is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.directions.estimate import Estimate, estimate_directions
+from latentlab.directions.estimate import Estimate, estimate_directions, left_out_notes
 from latentlab.directions.estimate_summed import estimate_summed, judging_halves
 from latentlab.directions.summed import SUMMED
 from latentlab.errors import DataError, UsageError
@@ -73,7 +73,7 @@ def table_attributes(
     estimate = _estimate(stored, sample, asked, method, seed, notes)
     if not estimate.directions:
         raise DataError("; ".join(estimate.left_out.values()))
-    notes += [f"left out {name}: {reason}" for name, reason in estimate.left_out.items()]
+    notes += left_out_notes(estimate.left_out)
     measured = None
     if lab is not None:
         try:

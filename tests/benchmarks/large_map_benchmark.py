@@ -29,7 +29,7 @@ def write(path: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, CLUSTERS, rows)
     z = rng.standard_normal((rows, SIZE), dtype=np.float32)
-    z += rng.normal(0, 0.6, (CLUSTERS, SIZE)).astype(np.float32)[labels]
+    z += rng.normal(0, 0.25, (CLUSTERS, SIZE)).astype(np.float32)[labels]
     np.savez(path, latents=z, labels=labels)
 
 

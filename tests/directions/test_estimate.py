@@ -10,7 +10,7 @@ import pytest
 
 from latentlab.directions import ESTIMATORS
 from latentlab.directions.discover import discover_directions
-from latentlab.directions.estimate import covariance_of, estimate_directions
+from latentlab.directions.estimate import covariance_of, estimate_directions, left_out_notes
 from latentlab.errors import DataError, UnknownNameError, UsageError
 from latentlab.latents.table import Latents
 from latentlab.statistics.covariance import fit_covariance
@@ -47,6 +47,14 @@ def test_all_attributes_and_classes_come_in_order_and_the_rare_one_is_left_out(p
     assert "got 1 with and 299 without" in estimate.left_out["3"]
     with pytest.raises(DataError, match=r"expected at least 5 images with and 5 without '3', got 1 with and 299"):
         estimate_directions(planted(300), names=["smile", "3"])
+
+
+def test_of_many_that_are_left_out_a_few_reasons_and_all_names_are_told() -> None:
+    reasons = {f"a{number}": f"reason {number}" for number in range(30)}
+    said = left_out_notes(reasons)
+    assert said[:3] == [f"left out a{number}: reason {number}" for number in range(3)] and len(said) == 4
+    assert said[3].startswith("left out as well: a3, a4") and said[3].endswith("a29")
+    assert left_out_notes({}) == []
 
 
 def test_unlabelled_images_are_left_out_attribute_by_attribute(planted: Planted) -> None:
