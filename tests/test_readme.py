@@ -54,10 +54,15 @@ def test_there_are_commands_to_run() -> None:
     assert {"latentlab morph 1 7", "latentlab edit --attr smile --alpha 1.5", *SLOW} <= set(COMMANDS)
 
 
-def test_the_lines_for_a_notebook_run() -> None:
-    block = re.search(r"In a notebook:\n\n((?:    .*\n|\n)+)", TEXT)
-    assert block is not None
-    code = re.sub(r"^    ", "", block.group(1), flags=re.MULTILINE)
+def test_the_lines_for_a_notebook_run(tmp_path: Path) -> None:
+    """One block after the other, as in one notebook."""
+    blocks = re.findall(r"In a notebook:\n\n((?:    .*\n|\n)+)", TEXT)
+    assert len(blocks) == 2
+    first, second = (re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks)
+    folder = str(tmp_path / "table")
+    encode = f"lab.encode_source('faces', {folder!r}, count=200, workers=1)\n"
+    assert '"FOLDER"' in second
+    code = first + encode + second.replace('"FOLDER"', repr(folder))
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
