@@ -445,8 +445,8 @@ def run(folder: Path, *words: str, wait: bool = True) -> subprocess.Popen[str]:
 # The command line, with parts of 64 images: enough of them to be stopped between.
 PROGRAM = """
 if __name__ == "__main__":
-    from latentlab.latents import encode_table
-    encode_table.FEWEST_ROWS = 64
+    from latentlab.latents.store import room
+    room.FEWEST_ROWS = 64
     from latentlab.cli.app import app
     app(prog_name="latentlab")
 """
