@@ -251,8 +251,7 @@ def _slices(total: int, rows: int) -> list[tuple[int, int]]:
 def _refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
     """Refuse ids that occur twice: a row of latents is found by its id."""
     # In order, as names of files are: a set of them would take as much memory as they do.
-    ordered = sorted(ids)
-    for name, following in pairwise(ordered):
+    for name, following in pairwise(sorted(ids)):
         if name == following:
             raise DataError(
                 f"expected an id of its own for every image of {source}, got {str(name)!r} twice; rename one"

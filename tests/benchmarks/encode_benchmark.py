@@ -37,6 +37,7 @@ from latentlab.latents.encode_part import CPU_ROWS
 from latentlab.training import build_recipe
 from tests.benchmarks.figure import say
 from tests.benchmarks.memory import Memory
+from tests.benchmarks.photographs import linked_images
 
 COUNT, DISTINCT, SAMPLE = 40_000, 2_000, 2_048
 # Images of each process before the clock starts: libraries are loaded, and kernels chosen, at the first ones.
@@ -52,19 +53,13 @@ def make_images(folder: Path, count: int) -> Path:
     """JPEGs of the size of aligned photographs, with the grain of a camera."""
     drawn = load_data("faces", split="train", count=min(DISTINCT, count))
     rng = np.random.default_rng(0)
-    for number in range(count):
-        path = folder / f"{number // 1000:03d}" / f"{number:06d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if number < len(drawn):
-            large = Image.fromarray(drawn.pixels[number].transpose(1, 2, 0)).resize(
-                (178, 218), Image.Resampling.BICUBIC
-            )
-            grain = np.asarray(large, np.int16) + rng.integers(-6, 7, (218, 178, 1), dtype=np.int16)
-            Image.fromarray(grain.clip(0, 255).astype(np.uint8)).save(path, quality=90)
-        else:
-            first = number % len(drawn)
-            os.link(folder / f"{first // 1000:03d}" / f"{first:06d}.jpg", path)
-    return folder
+
+    def photograph(pixels: np.ndarray) -> Image.Image:
+        large = Image.fromarray(pixels.transpose(1, 2, 0)).resize((178, 218), Image.Resampling.BICUBIC)
+        grain = np.asarray(large, np.int16) + rng.integers(-6, 7, (218, 178, 1), dtype=np.int16)
+        return Image.fromarray(grain.clip(0, 255).astype(np.uint8))
+
+    return linked_images(folder, count, map(photograph, drawn.pixels))
 
 
 def make_model(path: Path) -> tuple[torch.nn.Module, int]:

@@ -1,4 +1,4 @@
-"""An encoding of 100,000 images killed at 20 random moments: `python tests/benchmarks/killed_benchmark.py`.
+"""An encoding of 100,000 images killed at 20 random moments: `python -m tests.benchmarks.killed_benchmark`.
 
 Some drawn faces are written as JPEGs and linked under 100,000 names. They are encoded once without a break, and once
 with SIGKILL to the parent, to a worker or to all of them at moments that a seed draws, and with --resume after each.
@@ -20,24 +20,11 @@ from pathlib import Path
 from PIL import Image
 
 from latentlab import load_data
+from tests.benchmarks.photographs import linked_images
 
 IMAGES, DISTINCT, KILLS = 100_000, 2_000, 20
 # Seconds from a start to its kill: starting alone takes some.
 MOMENTS = (2.0, 14.0)
-
-
-def linked_images(folder: Path, count: int) -> Path:
-    """A folder of so many JPEGs of 64×64, links to a few."""
-    drawn = load_data("faces", split="train", count=min(DISTINCT, count))
-    for number in range(count):
-        place = folder / f"{number // 1000:03d}" / f"{number:06d}.jpg"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if number < len(drawn):
-            Image.fromarray(drawn.pixels[number].transpose(1, 2, 0)).save(place, quality=90)
-        else:
-            first = number % len(drawn)
-            os.link(folder / f"{first // 1000:03d}" / f"{first:06d}.jpg", place)
-    return folder
 
 
 def start(images: Path, table: Path, model: str) -> subprocess.Popen[bytes]:
@@ -66,7 +53,9 @@ def main() -> None:
     asked = parser.parse_args()
     chance = random.Random(asked.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        images = linked_images(Path(scratch) / "images", asked.images)
+        drawn = load_data("faces", split="train", count=min(DISTINCT, asked.images))
+        pictures = (Image.fromarray(pixels.transpose(1, 2, 0)) for pixels in drawn.pixels)
+        images = linked_images(Path(scratch) / "images", asked.images, pictures)
         whole, killed = Path(scratch) / "whole", Path(scratch) / "killed"
         began = time.monotonic()
         assert start(images, whole, asked.model).wait() == 0

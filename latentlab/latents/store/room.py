@@ -8,7 +8,7 @@ from latentlab.latents.store.place import Place
 from latentlab.latents.summary import MOST_PROPERTIES, Summary
 
 # Numbers of means in a part: 32 MB, and as much again for log-variances, in every worker.
-MOST_VALUES = 1 << 23
+PART_VALUES = 1 << 23
 # Parts of a source, more or less: enough to share among processes, and little to lose when one is killed.
 PARTS = 64
 FEWEST_ROWS = 2_048
@@ -28,7 +28,7 @@ def part_rows(count: int, size: int) -> int:
     >>> part_rows(100_000, 32), part_rows(50_000_000, 128), part_rows(100_000, 1024)
     (2048, 65536, 4096)
     """
-    most = max(1, min(MOST_ROWS, MOST_VALUES // size))
+    most = max(1, min(MOST_ROWS, PART_VALUES // size))
     rows = FEWEST_ROWS
     while rows * PARTS < count or rows < ROWS_A_DIMENSION * size:
         rows *= 2
