@@ -70,10 +70,11 @@ def encode(
     import shlex
     from pathlib import Path
 
-    from latentlab.cli.input import open_lab, require
+    from latentlab.cli.input import open_encoder, require
     from latentlab.cli.output import OUTPUTS, Output, check_folder, shown
     from latentlab.lab.encoding import encode_source
     from latentlab.lab.result import folder_name
+    from latentlab.latents.engines.local import Crew
 
     require(
         ray_address is None or engine is EngineName.RAY,
@@ -87,20 +88,24 @@ def encode(
     if not remote:
         check_folder(None if out is None else Path(out))
     output = Output(quiet, as_json)
-    lab = open_lab(output, model, device, source=source)
-    out = out or str(OUTPUTS / folder_name("encode", lab.name, source))
-    with output.progress() as progress:
-        done = encode_source(
-            lab, source, out, split=None if split is None else split.value, count=count, seed=seed, root=root,
-            download=download, attributes=attributes, max_bad=max_bad, engine=engine.value, workers=workers,
-            address=ray_address, resume=resume, progress=progress,
-        )  # fmt: skip
+    # This process reads names and hands out work; it has no torch, which takes as much memory as a worker's images.
+    with Crew() as crew:
+        encoder = open_encoder(output, crew, model, device, source)
+        out = out or str(OUTPUTS / folder_name("encode", encoder.name, source))
+        if engine is not EngineName.LOCAL:
+            crew.close()
+        with output.progress() as progress:
+            done = encode_source(
+                encoder, source, out, split=None if split is None else split.value, count=count, seed=seed, root=root,
+                download=download, attributes=attributes, max_bad=max_bad, engine=engine.value, crew=crew,
+                workers=workers, address=ray_address, resume=resume, progress=progress,
+            )  # fmt: skip
     table = done.latents
     rate = done.images / done.seconds if done.images else 0.0
     if as_json:
         output.json(
             {
-                "folder": table.place.url, "model": lab.name, "checkpoint": table.checkpoint,
+                "folder": table.place.url, "model": encoder.name, "checkpoint": table.checkpoint,
                 "source": table.plan.source, "split": table.plan.split, "seed": seed, "rows": len(table),
                 "dimensions": table.size, "skipped": done.skipped, "parts": len(table.manifest.parts),
                 "parts_kept": done.kept, "images": done.images, "seconds": done.seconds, "images_per_second": rate,
@@ -125,7 +130,7 @@ def encode(
         "--latents",
         out if remote else shown(Path(out)),
     ]
-    output.line(f"try: {shlex.join([*words, '--model', model or lab.name])}", "dim")
+    output.line(f"try: {shlex.join([*words, '--model', model or encoder.name])}", "dim")
 
 
 def of_split(split: str) -> str:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from latentlab.cli.output import Output
     from latentlab.data.dataset import Dataset
     from latentlab.directions.record import DirectionsFile
+    from latentlab.lab.encoder import Encoder
     from latentlab.lab.lab import Lab
+    from latentlab.latents.engines.local import Crew
     from latentlab.latents.store import StoredLatents
 
 SHOWN_SKIPPED = 3
@@ -35,22 +37,49 @@ def open_lab(
         names: attributes and classes that it has to know.
         source: of the images it will be shown: a bundled model of that very name is the natural one.
     """
+    from latentlab.lab.claim_trial import granted
     from latentlab.lab.lab import load
 
     asked = list(dict.fromkeys(names))
     home = _home(source, asked) if model is None else None
     lab = load(model or home, device, names=asked)
+    _say_model(output, model, lab.name, granted(lab), asked, home)
+    return lab
+
+
+def open_encoder(output: Output, crew: Crew, model: str | None, device: str, source: str) -> Encoder:
+    """Have a process open a model that is to encode, and say which and why where nobody chose it.
+
+    Args:
+        output: where it is said.
+        crew: of which one opens the model: this process works with what it tells alone.
+        model: as the user named it; None for the bundled one that was trained on the source, or the first.
+        device: where it runs.
+        source: of the images.
+    """
+    from latentlab.lab.encoder import Asked, open_encoder
+    from latentlab.runs.bundled import pick_bundled
+
+    home = _home(source, []) if model is None else None
+    encoder: Encoder = crew.ask(open_encoder, Asked(model or home or pick_bundled([]), device, source))
+    _say_model(output, model, encoder.name, encoder.granted, [], home)
+    return encoder
+
+
+def _say_model(
+    output: Output, model: str | None, name: str, granted: Sequence[str], asked: Sequence[str], home: str | None
+) -> None:
+    """Say which model was opened, why, and what is taken of it for granted."""
     why = ""
     if model is None:
         reason = "trained on these" if home else "--model opens another"
         why = f" (bundled; {'knows ' + ', '.join(asked) if asked else reason})"
-    output.line(f"model: {lab.name}{why}", "bold")
-    if granted := _granted(lab):
+    output.line(f"model: {name}{why}", "bold")
+    if granted:
         output.note(
             f"taken without its file telling: {', '.join(granted)}; `latentlab info {shlex.quote(str(model))}` "
             "shows how, and with --data whether rightly"
         )
-    return lab
 
 
 def open_stored(
@@ -199,14 +228,6 @@ def require(condition: bool, message: str) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def _granted(lab: Lab) -> list[str]:
-    """What is taken of somebody else's model without its file telling; whoever adopted it has been told."""
-    from latentlab.lab.claim_trial import adopted, opened
-
-    missing = [] if adopted(lab) else opened(lab).get("missing", [])
-    return [fact["name"] for fact in missing if fact["option"]]
 
 
 def _home(source: str | None, names: Sequence[str]) -> str | None:

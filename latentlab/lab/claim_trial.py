@@ -118,6 +118,12 @@ def adopted(lab: Lab) -> bool:
     return bool(opened(lab)) and "name" in lab.run.checkpoint.about
 
 
+def granted(lab: Lab) -> list[str]:
+    """What is taken of somebody else's model without its file telling; whoever adopted it has been told."""
+    missing = [] if adopted(lab) else opened(lab).get("missing", [])
+    return [fact["name"] for fact in missing if fact["option"]]
+
+
 def _asked(lab: Lab) -> set[str]:
     """The options that say what the file does not tell, without their dashes."""
     return {fact["option"].split()[0].lstrip("-") for fact in opened(lab).get("missing", ()) if fact["option"]}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import UsageError
+from latentlab.lab.encoder import Encoder, encoder_of
 from latentlab.latents.encode_table import Encoded, encode_table
+from latentlab.latents.engines import Engine, find_engine
 from latentlab.latents.store.manifest import TablePlan
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.room import part_rows
@@ -19,10 +22,11 @@ if TYPE_CHECKING:
     from latentlab.data.dataset import Split
     from latentlab.data.stream import Stream
     from latentlab.lab.lab import Lab
+    from latentlab.latents.engines.local import Crew
 
 
 def encode_source(
-    lab: Lab,
+    model: Lab | Encoder,
     source: str | Path,
     out: str | Path,
     *,
@@ -35,6 +39,7 @@ def encode_source(
     max_bad: float = 0.01,
     without: Sequence[str] = (),
     engine: str = "local",
+    crew: Crew | None = None,
     workers: int | None = None,
     address: str | None = None,
     resume: bool = False,
@@ -47,7 +52,7 @@ def encode_source(
     by reading it.
 
     Args:
-        lab: the model; what opens it has to be a file.
+        model: the model, or what is known of it; what opens it has to be a file.
         source: as `load_data` takes it, or `tar:PATTERN`.
         out: the folder of the table, or a URL that fsspec knows.
         split: which part of the source; None for the test split, and for all of a folder or file.
@@ -59,6 +64,7 @@ def encode_source(
         max_bad: the largest share of unreadable images that is only reported.
         without: classes and 0/1 attributes whose images are left out.
         engine: `local` or `ray`.
+        crew: processes that are there already, for the engine `local`.
         workers: processes; None for as many as there are processors, and one where a GPU does the work.
         address: of a Ray cluster.
         resume: go on with a table that is not finished.
@@ -70,20 +76,18 @@ def encode_source(
     """
     from latentlab.data import default_split
     from latentlab.data.stream import stream_data
-    from latentlab.lab.home import as_in_training
-    from latentlab.runs.opener import build_opener
     from latentlab.runs.train import versions
 
     if workers is not None and workers < 1:
         raise UsageError(f"expected at least 1 worker, got {workers}")
     if not 0 <= max_bad <= 1:
         raise UsageError(f"max_bad: expected a share between 0 and 1, got {max_bad}")
-    device = next((p.device for p in lab.codec.parameters()), None)
-    on_cpu = device is None or device.type == "cpu"
+    run: Engine = find_engine(engine) if crew is None or engine != "local" else crew.map_tasks
+    encoder = model if isinstance(model, Encoder) else encoder_of(model, str(source))
     stream = stream_data(
         source,
-        image=lab.image,
-        rows=partial(part_rows, size=lab.latent.size),
+        image=encoder.image,
+        rows=partial(part_rows, size=encoder.latent.size),
         split=split or default_split(str(source)),
         count=count,
         seed=seed,
@@ -91,16 +95,20 @@ def encode_source(
         download=download,
         attributes=attributes,
         without=without,
-        **{**as_in_training(lab, str(source)), **options},
+        **{**encoder.options, **options},
     )
+    opener, cores = encoder.opener, os.cpu_count() or 1
+    if engine == "ray":
+        # A task sees no GPU but its own, and has one processor, wherever it runs.
+        opener, cores = replace(opener, device=opener.device.partition(":")[0]), 1
     return encode_table(
         stream,
-        table_plan(lab, stream, seed),
+        table_plan(encoder, stream, seed),
         Place(str(out)),
-        # A task of Ray sees no GPU but its own.
-        build_opener(lab.run, "cpu" if device is None else device.type if engine == "ray" else str(device)),
-        engine=engine,
-        workers=workers or ((os.cpu_count() or 1) if on_cpu else 1),
+        opener,
+        run,
+        workers=workers or ((os.cpu_count() or 1) if opener.device == "cpu" else 1),
+        cores=cores,
         address=address,
         resume=resume,
         max_bad=max_bad,
@@ -109,34 +117,21 @@ def encode_source(
     )
 
 
-def table_plan(lab: Lab, stream: Stream, seed: int) -> TablePlan:
+def table_plan(encoder: Encoder, stream: Stream, seed: int) -> TablePlan:
     """What decides the bytes of a table of this model and these images."""
     return TablePlan(
-        model=lab.name,
-        checkpoint=lab.checkpoint,
+        model=encoder.name,
+        checkpoint=encoder.checkpoint,
         preprocessing=stream.preprocessing,
-        blocks=lab.latent.blocks,
+        blocks=encoder.latent.blocks,
         source=stream.source,
         split=stream.split,
         classes=stream.classes,
         labelled=stream.labelled,
         attributes=stream.attributes,
         thresholds=stream.thresholds,
-        posterior=has_logvar(lab),
+        posterior=encoder.posterior,
         pieces=len(stream.pieces),
         images=stream.fingerprint,
         seed=seed,
     )
-
-
-def has_logvar(lab: Lab) -> bool:
-    """Whether the model's posterior has log-variances."""
-    import torch
-
-    from latentlab.latents.encode import codec_device
-
-    if not lab.probabilistic:
-        return False
-    with torch.inference_mode():
-        x = torch.zeros(1, *lab.image.shape, device=codec_device(lab.codec))
-        return lab.codec.posterior(x).logvar is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from latentlab.errors import DataError, FileFormatError, LatentlabError, listed
 from latentlab.latents.encode_part import Opener, PartTask, encode_part
-from latentlab.latents.engines import find_engine
+from latentlab.latents.engines import Engine
 from latentlab.latents.store.manifest import (
     MANIFEST,
     PLAN,
@@ -61,9 +60,10 @@ def encode_table(
     plan: TablePlan,
     place: Place,
     opener: Opener,
+    run: Engine,
     *,
-    engine: str = "local",
     workers: int = 1,
+    cores: int = 1,
     address: str | None = None,
     resume: bool = False,
     max_bad: float = 0.01,
@@ -77,8 +77,9 @@ def encode_table(
         plan: of the table.
         place: where it goes.
         opener: of the model.
-        engine: a name in ENGINES.
-        workers: of this machine; the processors are shared among them.
+        run: the engine.
+        workers: of this machine.
+        cores: processors that the workers share.
         address: of a cluster.
         resume: go on with a table that is not finished; of a finished one, nothing is left to do.
         max_bad: the largest share of unreadable images that is only reported.
@@ -90,7 +91,6 @@ def encode_table(
             cannot be made.
         DataError: when more images than `max_bad` cannot be read.
     """
-    run = find_engine(engine)
     began = time.monotonic()
     with place.locked():
         if _begin(place, plan, resume):
@@ -104,9 +104,7 @@ def encode_table(
         write_plan(place, plan)
         waiting = [(number, piece) for number, piece in enumerate(stream.pieces) if number not in done]
         workers = max(1, min(workers, len(waiting)))
-        # A task of Ray has one processor, wherever it runs.
-        threads = 1 if engine == "ray" else max(1, (os.cpu_count() or 1) // workers)
-        tasks = [PartTask(number, piece, plan, place, opener, threads) for number, piece in waiting]
+        tasks = [PartTask(number, piece, plan, place, opener, max(1, cores // workers)) for number, piece in waiting]
         gpus = int(opener.device.startswith("cuda"))
         try:
             counted = _Count(stream.count, len(stream.pieces), done, progress)

@@ -213,7 +213,8 @@ def main() -> None:
         "the whole command with `--engine ray`", f"{middle('ray command'):,.0f} images/s",
         f"local: {middle('local command'):,.0f} images/s", ratio=middle("ray command", "local command"),
     )  # fmt: skip
-    say("its memory, Ray's own eight processes included", f"{max(turn['ray memory'] for turn in turns):.2f} GB")
+    peak = max(turn["ray memory"] for turn in turns)
+    say("its memory, Ray's own processes included", f"{peak:.2f} GB", value=peak, at_most=MEMORY_GB, unit=" GB")
 
 
 if __name__ == "__main__":

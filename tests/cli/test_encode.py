@@ -54,11 +54,39 @@ def test_what_encode_says(latentlab, here) -> None:
     assert quiet.stdout == "q\n"
 
 
+@pytest.mark.parametrize("model", ["nowhere", "x" * 300])
+def test_a_model_that_is_not_there_is_named_by_the_process_that_looked_for_it(latentlab, here, model: str) -> None:
+    done = latentlab("encode", "digits", "--model", model)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert (
+        done.stderr.startswith(f"error: unknown model '{model}'; known: mnist, faces") and done.stderr.count("\n") == 1
+    )
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_the_command_hands_out_work_and_has_no_torch_itself(process, here, engine: str) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray")
+    (here / "light.py").write_text(
+        "import sys\n"
+        "if __name__ == '__main__':\n"
+        "    from latentlab.cli.app import app\n"
+        f"    words = ['encode', 'digits', '--model', 'digits', '--quiet', '--engine', '{engine}', '--workers', '2']\n"
+        "    app(words, standalone_mode=False)\n"
+        "    print([name for name in ('torch', 'sklearn.svm', 'umap', 'plotly') if name in sys.modules])\n"
+    )
+    done = process("light.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["outputs/encode-digits-digits", "[]"]
+    assert len(open_latents(here / "outputs/encode-digits-digits")) == 359
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["encode"], 2, "DATA"),
         (["encode", "nowhere"], 1, "unknown data source"),
+        (["encode", "digits", "--device", "abacus"], 2, "unknown device 'abacus'"),
         (["encode", "tar:nowhere-{0..3}.tar"], 1, "nowhere"),
         (["encode", "digits", "--engine", "spark"], 2, "'local', 'ray'"),
         (["encode", "digits", "--ray-address", "x:1"], 2, "--ray-address with --engine ray"),

@@ -13,7 +13,7 @@ import pytest
 
 from latentlab.errors import DataError, LatentlabError, UnknownNameError, UsageError
 from latentlab.latents.engines import ENGINES, find_engine
-from latentlab.latents.engines.local import map_tasks
+from latentlab.latents.engines.local import Crew, map_tasks
 from latentlab.latents.engines.ray import map_tasks as map_with_ray
 
 # Sent to processes by the name of its module.
@@ -47,6 +47,9 @@ def refuse(task, report):
 
 def threads(task, report):
     return os.getpid()
+
+def reach(task, report):
+    return os.stat(task)
 '''
 
 
@@ -73,6 +76,39 @@ def test_work_is_shared_by_other_processes(tasks: ModuleType) -> None:
     found = {value for _, value in map_tasks(tasks.threads, range(6), workers=2, report=lambda images: None)}
     assert os.getpid() not in found and 1 <= len(found) <= 2
     assert dict(map_tasks(tasks.threads, [0], workers=2, report=lambda images: None)) == {0: os.getpid()}
+
+
+def test_a_crew_stays_between_two_maps_and_ends_with_its_context(tasks: ModuleType) -> None:
+    with Crew() as crew:
+        first = crew.ask(tasks.threads, 0)
+        assert first == crew.ask(tasks.threads, 1) != os.getpid()
+        shared = {value for _, value in crew.map_tasks(tasks.threads, range(9), workers=2, report=lambda images: None)}
+        assert first in shared and len(shared) <= 2
+        os.kill(first, signal.SIGKILL)
+        # Whoever has died meanwhile is replaced.
+        assert crew.ask(tasks.double, 21) == 42
+        crew.close()
+        assert multiprocessing.active_children() == []
+        assert crew.ask(tasks.double, 4) == 8
+    assert multiprocessing.active_children() == []
+
+
+def test_what_a_crew_left_unanswered_is_no_answer_to_the_next_question(tasks: ModuleType) -> None:
+    with Crew() as crew:
+        with pytest.raises(DataError):
+            list(crew.map_tasks(tasks.refuse, range(5), workers=2, report=lambda images: None))
+        begun = crew.map_tasks(tasks.double, range(50, 60), workers=2, report=lambda images: None)
+        next(begun)
+        begun.close()
+        assert dict(crew.map_tasks(tasks.double, range(5), workers=2, report=lambda images: None)) == {
+            number: 2 * number for number in range(5)
+        }
+
+
+def test_a_path_that_nobody_can_ask_about_is_told_as_it_is(tasks: ModuleType) -> None:
+    with Crew() as crew, pytest.raises(OSError, match="too long") as kept:
+        crew.ask(tasks.reach, "x" * 5000)
+    assert kept.value.filename == "x" * 5000 and "in reach" in kept.value.__notes__[0]
 
 
 def test_a_task_whose_worker_dies_is_asked_again(tasks: ModuleType, tmp_path: Path) -> None:

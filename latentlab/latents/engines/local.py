@@ -33,69 +33,121 @@ def map_tasks(
 
     GPUs are not handed out: the device of a task says which it is.
     """
-    if address is not None:
-        raise UsageError(f"expected no address with the engine local, got {address!r}; use the engine ray")
-    workers = min(workers, len(tasks))
-    if workers <= 1:
+    _refuse_address(address)
+    if min(workers, len(tasks)) <= 1:
         yield from ((at, function(task, report)) for at, task in enumerate(tasks))
         return
-    waiting = list(range(len(tasks)))[::-1]
-    tries = [0] * len(tasks)
-    crew: list[_Worker] = []
-    try:
-        crew = [_Worker(function) for _ in range(workers)]
-        for worker in crew:
-            worker.begin(waiting.pop(), tasks)
-        while busy := [worker for worker in crew if worker.number is not None]:
-            ready = wait([worker.connection for worker in busy])
-            for worker in (one for one in busy if one.connection in ready):
-                number = worker.number
-                assert number is not None
-                message = worker.hear()
-                if message is None:
-                    tries[number] += 1
-                    report(-worker.images)
-                    code = worker.stop()
-                    if tries[number] >= TRIES:
-                        raise LatentlabError(_died(tasks[number], code))
-                    crew[crew.index(worker)] = worker = _Worker(function)
-                    worker.begin(number, tasks)
-                    continue
-                kind, value = message
-                if kind == "images":
-                    worker.images += value
-                    report(value)
-                    continue
-                if kind == "failed":
-                    raise value
-                worker.number = None
-                if waiting:
-                    worker.begin(waiting.pop(), tasks)
-                yield number, value
-    finally:
-        for worker in crew:
+    with Crew() as crew:
+        yield from crew.map_tasks(function, tasks, workers=workers, report=report)
+
+
+class Crew:
+    """Spawned processes that stay between one map and the next, with what they have opened; a context that ends them.
+
+    Whoever asks needs nothing of what they work with: a process that has imported torch keeps 300 MB of it.
+    """
+
+    def __init__(self) -> None:
+        self._workers: list[_Worker] = []
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes; who asks again gets new ones."""
+        for worker in self._workers:
             worker.stop()
+        self._workers = []
+
+    def ask(self, function: Callable[[Any, Report], Any], task: Any) -> Any:
+        """The result of one task.
+
+        Raises:
+            LatentlabError: as `map_tasks`.
+        """
+        ((_, answer),) = self.map_tasks(function, [task], workers=1, report=lambda images: None)
+        return answer
+
+    def map_tasks(
+        self,
+        function: Callable[[Any, Report], Any],
+        tasks: Sequence[Any],
+        *,
+        workers: int,
+        report: Report,
+        address: str | None = None,
+        gpus: int = 0,
+    ) -> Generator[tuple[int, Any]]:
+        """Run a function on every task in the crew's processes, which become as many as are asked for. See `Engine`."""
+        _refuse_address(address)
+        waiting = list(range(len(tasks)))[::-1]
+        tries = [0] * len(tasks)
+        wanted = min(workers, len(tasks))
+        try:
+            while len(self._workers) < wanted:
+                self._workers.append(_Worker())
+            for worker in self._workers[:wanted]:
+                worker.begin(waiting.pop(), function, tasks)
+            while busy := [worker for worker in self._workers if worker.number is not None]:
+                ready = wait([worker.connection for worker in busy])
+                for worker in (one for one in busy if one.connection in ready):
+                    number = worker.number
+                    assert number is not None
+                    message = worker.hear()
+                    if message is None:
+                        tries[number] += 1
+                        report(-worker.images)
+                        code = worker.stop()
+                        if tries[number] >= TRIES:
+                            raise LatentlabError(_died(tasks[number], code))
+                        self._workers[self._workers.index(worker)] = worker = _Worker()
+                        worker.begin(number, function, tasks)
+                        continue
+                    kind, value = message
+                    if kind == "images":
+                        worker.images += value
+                        report(value)
+                        continue
+                    if kind == "failed":
+                        raise value
+                    worker.number = None
+                    if waiting:
+                        worker.begin(waiting.pop(), function, tasks)
+                    yield number, value
+        finally:
+            # One that is still at work would answer the next question with this one's result.
+            for worker in [one for one in self._workers if one.number is not None]:
+                worker.stop()
+                self._workers.remove(worker)
+
+
+def _refuse_address(address: str | None) -> None:
+    if address is not None:
+        raise UsageError(f"expected no address with the engine local, got {address!r}; use the engine ray")
 
 
 class _Worker:
     """A process that waits for tasks."""
 
-    def __init__(self, function: Callable[[Any, Report], Any]) -> None:
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.number: int | None = None
         # Of its task, done so far: they are to be done again if it dies.
         self.images = 0
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         # Held here too, it would never end when the worker does.
         theirs.close()
 
-    def begin(self, number: int, tasks: Sequence[Any]) -> None:
+    def begin(self, number: int, function: Callable[[Any, Report], Any], tasks: Sequence[Any]) -> None:
         """Give it a task; one that has died is found out when it is listened to."""
         self.number, self.images = number, 0
         try:
-            self.connection.send(tasks[number])
+            self.connection.send((function, tasks[number]))
         except (BrokenPipeError, ConnectionResetError):
             return
 
@@ -118,7 +170,7 @@ class _Worker:
         return self.process.exitcode
 
 
-def _serve(connection: Connection, function: Callable[[Any, Report], Any]) -> None:
+def _serve(connection: Connection) -> None:
     """The life of a worker: a task after the other, until whoever gave them is gone."""
     # Ctrl-C goes to the whole group; the parent hears it, and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -130,12 +182,16 @@ def _serve(connection: Connection, function: Callable[[Any, Report], Any]) -> No
 
     while True:
         try:
-            task = connection.recv()
+            function, task = connection.recv()
         except (EOFError, OSError):
             return
         try:
             answer = ("done", function(task, report))
         except LatentlabError as error:
+            answer = ("failed", error)
+        except OSError as error:
+            # Of a path that nobody can ask about: whoever named it is told so.
+            error.add_note(traceback.format_exc())
             answer = ("failed", error)
         except Exception as error:
             # A mistake of ours: as text, since not every error survives being sent, with the place, which none keeps.
