@@ -1,7 +1,7 @@
 """Images in: one file a source, and `SOURCES`, which names them all.
 
 A source is a module with `read(request) -> Dataset`, or, where each image is a file of its own (`INDEXED`), with
-`find(request) -> FileIndex`. It is imported when it is asked for.
+`find(request) -> Files`. It is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.runtime import BATCH
 
 if TYPE_CHECKING:
-    from latentlab.data.index import FileIndex
+    from latentlab.data.index import Files
 
 __all__ = ["SOURCES", "Dataset", "Request", "Skipped", "Split", "load_data"]
 
@@ -88,7 +88,7 @@ def load_data(
         from latentlab.data.index import read_files
 
         index = find_files(name, request, count=count, without=without)
-        return read_files(index, image, max_bad=max_bad)
+        return read_files(index.part(0, len(index)), image, max_bad=max_bad)
     data: Dataset = importlib.import_module(SOURCES[name]).read(request)
     if not len(data):
         raise DataError(f"the {split} split of {source} has no images; ask for --split all")
@@ -101,17 +101,14 @@ def load_data(
     return data if image is None or data.image == image else _fitted(data, image)
 
 
-def find_files(name: str, request: Request, *, count: int | None, without: Sequence[str]) -> FileIndex:
+def find_files(name: str, request: Request, *, count: int | None, without: Sequence[str]) -> Files:
     """The files of a source in `INDEXED` that are asked for.
 
     Raises:
         UnknownNameError, UsageError, DataError: as `load_data` does.
     """
-    index: FileIndex = importlib.import_module(SOURCES[name]).find(request)
-    if not without:
-        return index
-    index = leave_out(index, without)
-    return index.take(pick_rows(len(index), count, request.seed))
+    index: Files = importlib.import_module(SOURCES[name]).find(request)
+    return index.leave_out(without).pick(count, request.seed) if without else index
 
 
 def build_request(

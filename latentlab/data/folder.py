@@ -4,21 +4,81 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
 
 from latentlab.data.dataset import Request
 from latentlab.data.fit import SUFFIXES
-from latentlab.data.index import FileIndex
-from latentlab.data.selection import check_options, pick_rows
+from latentlab.data.index import LOOKED_AT, FileIndex
+from latentlab.data.names import Names
+from latentlab.data.selection import check_options, left_in, pick_rows, require_some
 from latentlab.data.table import SPLIT_NAMES, match_rows, read_table
 from latentlab.errors import DataError
 
 
-def find(request: Request) -> FileIndex:
+@dataclass(frozen=True)
+class FolderIndex:
+    """The image files of one split of a folder, of any number: only as many as are asked for are ever in memory.
+
+    Args:
+        source: the name of the source.
+        split: which part of the source this is.
+        folder: in which the files are.
+        names: paths therein, with forward slashes.
+        classes: the class names in the order of their numbers; empty without labels.
+        depth: of the folder, on the way to a file, that names its class.
+    """
+
+    source: str
+    split: str
+    folder: Path
+    names: Names
+    classes: tuple[str, ...] = ()
+    depth: int = 0
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels."""
+        return bool(self.classes)
+
+    @property
+    def attributes(self) -> Mapping[str, np.ndarray]:
+        """None: names do not tell of any."""
+        return {}
+
+    def part(self, start: int, stop: int) -> FileIndex:
+        """See `Files`."""
+        names = self.names.part(start, stop)
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        labels = np.array([numbers[_folder_of(name, self.depth)] for name in names], np.int64) if numbers else None
+        return FileIndex(self.source, self.split, self.folder, tuple(names), self.classes, labels)
+
+    def pick(self, count: int | None, seed: int) -> FolderIndex:
+        """See `Files`."""
+        if count is None or count >= len(self):
+            return self
+        return replace(self, names=self.names.at(map(int, pick_rows(len(self), count, seed))))
+
+    def leave_out(self, names: Sequence[str]) -> FolderIndex:
+        """See `Files`."""
+        starts = range(0, len(self), LOOKED_AT)
+        kept = np.concatenate([left_in(self.part(start, start + LOOKED_AT), names) for start in starts])
+        require_some(kept, names)
+        return replace(self, names=Names(compress(self.names, kept)))
+
+    def at(self, folder: Path, source: str) -> FolderIndex:
+        """See `Files`."""
+        return replace(self, folder=folder, source=source)
+
+
+def find(request: Request) -> FolderIndex | FileIndex:
     """Find the images of a folder and of its sub-folders.
 
     Splits come from a column `split` of the CSV, from sub-folders called train, val and test, or else from the names of
@@ -32,26 +92,35 @@ def find(request: Request) -> FileIndex:
     check_options("folder", request.options)
     folder = Path(request.location).expanduser()
     names = list_images(folder)
-    splits, inner = _folder_splits(names)
-    labels: list[str] | None = None
-    values: dict[str, np.ndarray] = {}
+    depth = 1 if _split_by_folder(names) else 0
     if request.attributes is not None:
-        table = read_table(request.attributes)
-        rows = match_rows(table, names)
-        values = {name: np.where(rows >= 0, column[rows], np.nan) for name, column in table.attributes.items()}
-        if table.labels is not None:
-            labels = [table.labels[row] if row >= 0 else "" for row in rows]
-        if table.splits is not None:
-            splits = [table.splits[row] if row >= 0 else "" for row in rows]
-    else:
-        labels = _folder_labels(inner)
+        return _told(request, folder, names, depth)
+    classes = _classes(names, depth)
+    if request.split != "all":
+        wanted = names.where(lambda name: _split_of(name, depth) == request.split)
+        _require(len(wanted), len(names), request, folder)
+        names = wanted
+    found = FolderIndex(f"folder:{folder}", request.split, folder, names, classes, depth)
+    return found.pick(request.count, request.seed)
+
+
+def _told(request: Request, folder: Path, names: Names, depth: int) -> FileIndex:
+    """The files of which a CSV tells, which is in memory and they with it."""
+    assert request.attributes is not None
+    table = read_table(request.attributes)
+    files = list(names)
+    rows = match_rows(table, files)
+    labels = None if table.labels is None else [table.labels[row] if row >= 0 else "" for row in rows]
     if request.split == "all":
-        wanted = np.arange(len(names))
+        wanted = np.arange(len(files))
     else:
-        found = splits if splits else map(hashed_split, names)
-        wanted = np.flatnonzero(np.fromiter((split == request.split for split in found), bool, len(names)))
-    if not len(wanted):
-        raise DataError(f"the {request.split} split of {folder} has none of its {len(names)} images; use --split all")
+        splits = (
+            (_split_of(name, depth) for name in files)
+            if table.splits is None
+            else (table.splits[row] if row >= 0 else "" for row in rows)
+        )
+        wanted = np.flatnonzero(np.fromiter((split == request.split for split in splits), bool, len(files)))
+    _require(len(wanted), len(files), request, folder)
     chosen = wanted[pick_rows(len(wanted), request.count, request.seed)]
     classes = sorted_classes(labels) if labels is not None else ()
     numbers = {name: number for number, name in enumerate(classes)}
@@ -59,16 +128,24 @@ def find(request: Request) -> FileIndex:
         source=f"folder:{folder}",
         split=request.split,
         folder=folder,
-        names=tuple([names[number] for number in chosen]),
+        names=tuple([files[number] for number in chosen]),
         classes=classes,
         labels=np.array([numbers.get(labels[i], -1) for i in chosen], np.int64)
         if labels is not None and classes
         else None,
-        attributes={name: column[chosen].astype(np.float32) for name, column in values.items()},
+        attributes={
+            name: np.where(rows >= 0, column[rows], np.nan)[chosen].astype(np.float32)
+            for name, column in table.attributes.items()
+        },
     )
 
 
-def list_images(folder: Path) -> list[str]:
+def _require(found: int, total: int, request: Request, folder: Path) -> None:
+    if not found:
+        raise DataError(f"the {request.split} split of {folder} has none of its {total} images; use --split all")
+
+
+def list_images(folder: Path) -> Names:
     """The image files in a folder and its sub-folders, as paths in it with forward slashes, in order.
 
     Raises:
@@ -78,21 +155,39 @@ def list_images(folder: Path) -> list[str]:
         raise DataError(
             f"expected a folder of images, got {folder}, which {'is a file' if folder.exists() else 'is not there'}"
         )
-    names = []
-
-    def refuse(error: OSError) -> None:
-        raise DataError(
-            f"cannot look into {error.filename}: {(error.strerror or '').lower()}; allow it, or take it out"
-        ) from error
-
-    for place, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        here = Path(place).relative_to(folder).as_posix()
-        names += [name if here == "." else f"{here}/{name}" for name in files if _is_image(name)]
-    if not names:
+    names = Names.in_order(_walk(folder))
+    if not len(names):
         raise DataError(f"expected images in the folder {folder}, found none ({', '.join(SUFFIXES)})")
-    names.sort()
     return names
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """The image files below a folder, an entry at a time: os.walk holds all names of a folder."""
+    waiting = [""]
+    while waiting:
+        inner = waiting.pop()
+        place = os.path.join(folder, inner)
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not _is_folder(entry):
+                        if entry.name.casefold().endswith(SUFFIXES):
+                            yield inner + entry.name
+                    elif not entry.name.startswith("__MACOSX"):
+                        waiting.append(f"{inner}{entry.name}/")
+        except OSError as error:
+            reason = (error.strerror or "").lower()
+            raise DataError(f"cannot look into {place.rstrip('/')}: {reason}; allow it, or take it out") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    # A link to itself, for one.
+    except OSError:
+        return False
 
 
 def hashed_split(name: str) -> str:
@@ -101,36 +196,41 @@ def hashed_split(name: str) -> str:
     return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
 
 
-def sorted_classes(labels: Sequence[str]) -> tuple[str, ...]:
+def sorted_classes(labels: Iterable[str]) -> tuple[str, ...]:
     """The class names among labels, numbers by their size and other names by the alphabet."""
     names = {label for label in labels if label}
     numeric = all(name.lstrip("-").isdecimal() for name in names)
     return tuple(sorted(names, key=int if numeric else str))
 
 
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.casefold().endswith(SUFFIXES)
+def _folder_of(name: str, depth: int) -> str:
+    """The folder on the way to a file that is so deep; "" where there is none."""
+    parts = name.split("/", depth + 1)
+    return parts[depth] if len(parts) > depth + 1 else ""
 
 
-def _folder_splits(names: Sequence[str]) -> tuple[list[str] | None, Iterable[str]]:
-    """The split of each file by the folder that it lies in, if all lie in such folders; and the paths therein."""
-    splits = []
+def _split_of(name: str, depth: int) -> str:
+    """The split of a file: of the folder that it lies in, where these tell, or else by its name."""
+    return SPLIT_NAMES[_folder_of(name, 0).casefold()] if depth else hashed_split(name)
+
+
+def _split_by_folder(names: Iterable[str]) -> bool:
+    """Whether all files lie in folders that are called like splits, and in several of these."""
+    splits = set()
     for name in names:
-        first, slash, _ = name.partition("/")
-        split = SPLIT_NAMES.get(first.casefold(), "") if slash and not first.isdecimal() else ""
-        if not split:
-            return None, names
-        splits.append(split)
-    return (splits, (name.partition("/")[2] for name in names)) if len(set(splits)) > 1 else (None, names)
+        first = _folder_of(name, 0)
+        if first.isdecimal() or first.casefold() not in SPLIT_NAMES:
+            return False
+        splits.add(SPLIT_NAMES[first.casefold()])
+    return len(splits) > 1
 
 
-def _folder_labels(names: Iterable[str]) -> list[str] | None:
-    """The first folder of each path, if all lie in one and there are several."""
-    labels = []
+def _classes(names: Iterable[str], depth: int) -> tuple[str, ...]:
+    """The names of the folders that all files lie in, if there are several."""
+    found = set()
     for name in names:
-        first, slash, _ = name.partition("/")
-        if not slash:
-            return None
-        # A million files share the few names of their classes.
-        labels.append(sys.intern(first))
-    return labels if len(set(labels)) > 1 else None
+        first = _folder_of(name, depth)
+        if not first:
+            return ()
+        found.add(first)
+    return sorted_classes(found) if len(found) > 1 else ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,7 @@ from latentlab.codec import ImageSpec
 from latentlab.data.dataset import Dataset, Skipped
 from latentlab.data.decode import ORIENTATION, THREADS, Crop, check_skipped, decode_files
 from latentlab.data.fit import MOST_PIXELS
+from latentlab.data.selection import leave_out, pick_rows
 from latentlab.errors import DataError, first_line
 
 GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -23,11 +25,52 @@ GREY_MODES = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 SIDEWAYS = (5, 6, 7, 8)
 # More than this is not read without a size to make it small.
 MOST_BYTES = 4 * 1024**3
+# Files of which it is looked up at once what is known of them.
+LOOKED_AT = 1 << 14
+
+
+class Files(Protocol):
+    """The image files of one split of a source, in memory or not; of what each property is, see `FileIndex`."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def names(self) -> Iterable[str]: ...
+
+    @property
+    def attributes(self) -> Mapping[str, np.ndarray]: ...
+
+    @property
+    def labelled(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def part(self, start: int, stop: int) -> FileIndex:
+        """The files from one place up to another."""
+
+    def pick(self, count: int | None, seed: int) -> Self:
+        """A seeded sample of the files, as `selection.pick_rows`; all of them where no count is given."""
+
+    def leave_out(self, names: Sequence[str]) -> Self:
+        """Those that are of none of some classes, and have none of some attributes, as `selection.leave_out`."""
+
+    def at(self, folder: Path, source: str) -> Self:
+        """The same files by another path of their folder."""
 
 
 @dataclass(frozen=True)
 class FileIndex:
-    """The image files of one split of a source.
+    """The image files of one split of a source, all of them in memory.
 
     Args:
         source: the name of the source.
@@ -55,6 +98,27 @@ class FileIndex:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether there are labels."""
+        return self.labels is not None
+
+    def part(self, start: int, stop: int) -> FileIndex:
+        """See `Files`."""
+        return self.take(np.arange(start, min(stop, len(self))))
+
+    def pick(self, count: int | None, seed: int) -> FileIndex:
+        """See `Files`."""
+        return self.take(pick_rows(len(self), count, seed))
+
+    def leave_out(self, names: Sequence[str]) -> FileIndex:
+        """See `Files`."""
+        return leave_out(self, names)
+
+    def at(self, folder: Path, source: str) -> FileIndex:
+        """See `Files`."""
+        return replace(self, folder=folder, source=source)
 
     def take(self, rows: np.ndarray) -> FileIndex:
         """The same index with only the given rows, in the given order."""

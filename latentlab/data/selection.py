@@ -74,9 +74,18 @@ def leave_out(data: Images, names: Sequence[str]) -> Images:
         DataError: when an attribute is not 0/1, or no image is left.
     """
     kept = left_in(data, names)
-    if not kept.any():
-        raise DataError(f"expected images without {', '.join(names)}, got none among {len(data)}")
+    require_some(kept, names)
     return data.take(np.flatnonzero(kept))
+
+
+def require_some(kept: np.ndarray, names: Sequence[str]) -> None:
+    """Refuse to leave out all images.
+
+    Raises:
+        DataError: when none of them is kept.
+    """
+    if not kept.any():
+        raise DataError(f"expected images without {', '.join(names)}, got none among {len(kept)}")
 
 
 def left_in(data: Described, names: Sequence[str]) -> np.ndarray:

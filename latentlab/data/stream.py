@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from latentlab.data.attribute import score_thresholds
 from latentlab.data.dataset import Dataset, Request, Split
 from latentlab.data.decode import THREADS
 from latentlab.data.fit import PREPROCESSING
-from latentlab.data.index import FileIndex, read_files
+from latentlab.data.index import LOOKED_AT, FileIndex, Files, read_files
 from latentlab.errors import DataError, UsageError
 
 
@@ -75,27 +75,16 @@ class Stream:
 
 @dataclass(frozen=True)
 class FilePiece:
-    """Files, with what is known of them.
-
-    Their names stand in one text, since all pieces are there from the start: a quarter of what they take one by one.
-    """
+    """Files, with what is known of them."""
 
     name: str
     image: ImageSpec
-    nameless: FileIndex
-    names: bytes
-
-    @classmethod
-    def of(cls, name: str, image: ImageSpec, files: FileIndex) -> FilePiece:
-        """The piece of some files."""
-        return cls(name, image, replace(files, names=()), "\0".join(files.names).encode(errors="surrogateescape"))
+    files: FileIndex
 
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `Piece`."""
-        files = replace(self.nameless, names=tuple(self.names.decode(errors="surrogateescape").split("\0")))
-        for start, stop in _slices(len(files), rows):
-            part = files.take(np.arange(start, stop))
-            yield read_files(part, self.image, max_bad=None, threads=threads)
+        for start in range(0, len(self.files), rows):
+            yield read_files(self.files.part(start, start + rows), self.image, max_bad=None, threads=threads)
 
 
 @dataclass(frozen=True)
@@ -107,8 +96,29 @@ class LoadedPiece:
 
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `Piece`."""
-        for start, stop in _slices(len(self.data), rows):
-            yield self.data.take(np.arange(start, stop))
+        for start in range(0, len(self.data), rows):
+            yield _part(self.data, start, start + rows)
+
+
+class _Slices(Sequence[Piece]):
+    """Pieces of so many images, each made when it is asked for: of any number of them, none is held."""
+
+    def __init__(self, count: int, rows: int, made: Callable[[str, int, int], Piece]) -> None:
+        self._count, self._rows, self._made = count, rows, made
+
+    def __len__(self) -> int:
+        return -(-self._count // self._rows)
+
+    def __getitem__(self, number: Any) -> Any:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(len(self)))]
+        start = range(0, self._count, self._rows)[number]
+        stop = min(start + self._rows, self._count)
+        return self._made(f"images {start:,}–{stop - 1:,}", start, stop)
+
+
+def _part(data: Dataset, start: int, stop: int) -> Dataset:
+    return data.take(np.arange(start, min(stop, len(data))))
 
 
 def stream_data(
@@ -149,39 +159,46 @@ def stream_data(
     )  # fmt: skip
     if name == "tar":
         return _tar_stream(request, image, count, without)
-    known: FileIndex | Dataset
+    known: Files | Dataset
+    ids: Iterable[str]
+    labels: Iterable[np.ndarray]
     if name in INDEXED:
-        known = index = find_files(name, request, count=count, without=without)
+        files = find_files(name, request, count=count, without=without)
         # A piece may be read by a process that runs in another folder.
-        folder = index.folder.absolute()
-        index = replace(index, folder=folder, source=f"folder:{folder}" if name == "folder" else index.source)
-        ids: Sequence[str] | np.ndarray = index.names
+        folder = files.folder.absolute()
+        known = files = files.at(folder, f"folder:{folder}" if name == "folder" else files.source)
+        ids, labelled = files.names, files.labelled
+        parts = (files.part(start, start + LOOKED_AT) for start in range(0, len(files), LOOKED_AT))
+        labels = (part.labels for part in parts if part.labels is not None)
+
+        def made(title: str, start: int, stop: int) -> Piece:
+            return FilePiece(title, image, files.part(start, stop))
     else:
         known = data = load_data(
             source, split=split, count=count, seed=seed, image=image, root=root, download=download, without=without,
             **options,  # type: ignore[arg-type]
         )  # fmt: skip
-        ids = data.ids
-    _refuse_twins(ids, known.source)
-    pieces: list[Piece] = []
-    for start, stop in _slices(len(known), rows(len(known)) if callable(rows) else int(rows)):
-        part, title = np.arange(start, stop), f"images {start:,}–{stop - 1:,}"
-        if name in INDEXED:
-            pieces.append(FilePiece.of(title, image, index.take(part)))
-        else:
-            pieces.append(LoadedPiece(title, data.take(part)))
+        ids, labelled = data.ids, data.labels is not None
+        labels = () if data.labels is None else (data.labels,)
+
+        def made(title: str, start: int, stop: int) -> Piece:
+            return LoadedPiece(title, _part(data, start, stop))
+
+    # A folder is walked through, and has a path once.
+    if name != "folder":
+        _refuse_twins(ids, known.source)
     return Stream(
         source=known.source,
         split=split,
         image=image,
         classes=known.classes,
         attributes=tuple(known.attributes),
-        labelled=known.labels is not None,
-        pieces=pieces,
+        labelled=labelled,
+        pieces=_Slices(len(known), rows(len(known)) if callable(rows) else int(rows), made),
         count=len(known),
         preprocessing=preprocessing(image, options),
         thresholds=score_thresholds(known.attributes),
-        fingerprint=_fingerprint(ids, known.labels, known.attributes),
+        fingerprint=_fingerprint(ids, labels, known.attributes.values()),
     )
 
 
@@ -207,7 +224,9 @@ def _tar_stream(request: Request, image: ImageSpec, count: int | None, without: 
         # Classes are no part of what is done to pixels.
         preprocessing=preprocessing(image, {}),
         thresholds=dict(layout.thresholds),
-        fingerprint=_fingerprint([f"{shard.name} {_size(shard.url)}" for shard in shards], None, told_columns(layout)),
+        fingerprint=_fingerprint(
+            [f"{shard.name} {_size(shard.url)}" for shard in shards], (), told_columns(layout).values()
+        ),
     )
 
 
@@ -233,24 +252,20 @@ def preprocessing(image: ImageSpec, options: Mapping[str, object]) -> str:
     return "; ".join([PREPROCESSING, str(image), f"ink {image.ink}", *told])
 
 
-def _fingerprint(names: Iterable[str], labels: np.ndarray | None, attributes: Mapping[str, np.ndarray]) -> str:
-    """Of names and what is said of them; not of pixels, which would have to be read twice."""
+def _fingerprint(names: Iterable[str], labels: Iterable[np.ndarray], columns: Iterable[np.ndarray]) -> str:
+    """Of names, their labels in parts, and what else is said of them; not of pixels, to be read twice."""
     digest = hashlib.sha256()
     for name in names:
         # No name has such a byte, so that two lists of names are never one text.
         digest.update(str(name).encode(errors="surrogateescape") + b"\0")
-    for column in [*([] if labels is None else [labels]), *attributes.values()]:
+    for column in chain(labels, columns):
         digest.update(np.ascontiguousarray(column).tobytes())
     return digest.hexdigest()[:32]
 
 
-def _slices(total: int, rows: int) -> list[tuple[int, int]]:
-    return [(start, min(start + rows, total)) for start in range(0, total, rows)]
-
-
-def _refuse_twins(ids: Sequence[str] | np.ndarray, source: str) -> None:
+def _refuse_twins(ids: Iterable[str], source: str) -> None:
     """Refuse ids that occur twice: a row of latents is found by its id."""
-    # In order, as names of files are: a set of them would take as much memory as they do.
+    # In order: a set of them would take as much memory as they do.
     for name, following in pairwise(sorted(ids)):
         if name == following:
             raise DataError(

@@ -6,9 +6,10 @@ import contextlib
 import csv
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import DataError, FileFormatError, LatentlabError, listed
 from latentlab.latents.encode_part import Opener, PartTask, encode_part
@@ -31,7 +32,7 @@ from latentlab.latents.store.stored import StoredLatents, open_latents
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
-    from latentlab.data.stream import Stream
+    from latentlab.data.stream import Piece, Stream
 
 SKIPPED = "skipped.csv"
 
@@ -102,9 +103,12 @@ def encode_table(
             left = stream.count - sum(entry.rows + entry.skipped for entry in done.values())
             check_room(place, plan, left, plan.pieces - len(done))
         write_plan(place, plan)
-        waiting = [(number, piece) for number, piece in enumerate(stream.pieces) if number not in done]
+        waiting = [number for number in range(len(stream.pieces)) if number not in done]
         workers = max(1, min(workers, len(waiting)))
-        tasks = [PartTask(number, piece, plan, place, opener, max(1, cores // workers)) for number, piece in waiting]
+        threads = max(1, cores // workers)
+        tasks = _Tasks(
+            waiting, stream.pieces, partial(PartTask, plan=plan, place=place, opener=opener, threads=threads)
+        )
         gpus = int(opener.device.startswith("cuda"))
         try:
             counted = _Count(stream.count, len(stream.pieces), done, progress)
@@ -113,7 +117,7 @@ def encode_table(
             with contextlib.closing(results):
                 for number, entry in results:
                     counted.part()
-                    done[tasks[number].number] = entry
+                    done[waiting[number]] = entry
         except BaseException:
             # What never began is not there to be gone on with.
             if not any(name.startswith("part-") for name in place.names()):
@@ -125,8 +129,21 @@ def encode_table(
         entries = tuple(done[number] for number in range(len(stream.pieces)))
         _finish(place, plan, entries, max_bad, versions or {})
     found = open_latents(place.url)
-    kept = len(entries) - len(tasks)
+    kept = len(entries) - len(waiting)
     return Encoded(found, counted.images, kept, time.monotonic() - began, found.manifest.skipped)
+
+
+class _Tasks(Sequence[PartTask]):
+    """The tasks that are left, each made when it is asked for: a piece may hold many names."""
+
+    def __init__(self, waiting: Sequence[int], pieces: Sequence[Piece], made: Callable[[int, Piece], PartTask]) -> None:
+        self._waiting, self._pieces, self._made = waiting, pieces, made
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __getitem__(self, number: Any) -> Any:
+        return self._made(self._waiting[number], self._pieces[self._waiting[number]])
 
 
 class _Count:

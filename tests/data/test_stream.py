@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import latentlab.data.stream
 from latentlab.codec import ImageSpec
-from latentlab.data import Dataset, load_data
+from latentlab.data import Dataset, folder, load_data, names
 from latentlab.data.attribute import PLAIN_NAMES
 from latentlab.data.stream import Stream, stream_data
 from latentlab.errors import DataError, UnknownNameError, UsageError
@@ -70,12 +71,30 @@ def test_pieces_of_made_images_are_those_that_are_loaded(rows: int) -> None:
     )
 
 
+@pytest.mark.parametrize("sizes", [None, (5, 3, 20, 4)], ids=["in memory", "on disk"])
 @pytest.mark.parametrize("options", [{}, {"split": "train"}, {"count": 9, "seed": 2}, {"without": ["b"], "count": 6}])
-def test_pieces_of_a_folder_are_what_is_loaded(photos: Path, options: dict) -> None:
+def test_pieces_of_a_folder_are_what_is_loaded(
+    photos: Path, options: dict, sizes: tuple[int, ...] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = stream_data(photos, image=SPEC, rows=4, **{"split": "all", **options}).fingerprint
+    if sizes is not None:
+        for name, value in zip(("RUN", "STEP", "HELD"), sizes[:3], strict=True):
+            monkeypatch.setattr(names, name, value)
+        for module in (folder, latentlab.data.stream):
+            monkeypatch.setattr(module, "LOOKED_AT", sizes[3])
     options = {"split": "all", **options}
     stream = stream_data(photos, image=SPEC, rows=4, **options)
     compare(stream, load_data(photos, image=SPEC, **options))
     assert stream.count == sum(len(block) for block in read(stream, 2))
+    assert stream.fingerprint == known
+
+
+def test_pieces_are_made_when_they_are_asked_for_and_not_held(photos: Path) -> None:
+    pieces = stream_data(photos, image=SPEC, rows=4, split="all").pieces
+    assert len(pieces) == 8 and pieces[-1].name == "images 28–29"
+    assert pieces[2] is not pieces[2] and [piece.name for piece in pieces[:2]] == ["images 0–3", "images 4–7"]
+    with pytest.raises(IndexError):
+        pieces[8]
 
 
 def test_pieces_of_a_folder_know_its_csv(photos: Path, tmp_path: Path) -> None:
