@@ -7,16 +7,18 @@ import errno
 import json
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from latentlab.errors import FileFormatError, LatentlabError
 
 TEMPORARY = ".part"
 
 
-def write_bytes(path: Path, content: bytes) -> Path:
-    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` at the end, so that a reader sees the old file or the new one, no part.
 
     Raises:
         LatentlabError: when the folder cannot be made or written, or the disk is full. What stood
@@ -28,7 +30,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -41,7 +43,13 @@ def write_bytes(path: Path, content: bytes) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return path
+
+
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write `content` to `path`, whole or not at all (see `writing`)."""
+    with writing(path) as file:
+        file.write(content)
+    return Path(path)
 
 
 def temporary_name(path: Path) -> Path:

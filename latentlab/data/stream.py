@@ -24,11 +24,15 @@ from latentlab.errors import DataError, UsageError
 class Piece(Protocol):
     """Some images of a source, to be read by whoever gets it: it is small, and travels to other processes as a pickle.
 
-    `name` is what it is called in messages, such as "images 0–2,047".
+    `name` is what it is called in messages, such as "images 0–2,047", and `count` how many there are at most; None where
+    only reading tells.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def count(self) -> int | None: ...
 
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """Blocks of at most `rows` decoded, fitted images, in order; the same files give the same blocks.
@@ -81,6 +85,11 @@ class FilePiece:
     image: ImageSpec
     files: FileIndex
 
+    @property
+    def count(self) -> int:
+        """See `Piece`."""
+        return len(self.files)
+
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `Piece`."""
         for start in range(0, len(self.files), rows):
@@ -93,6 +102,11 @@ class LoadedPiece:
 
     name: str
     data: Dataset
+
+    @property
+    def count(self) -> int:
+        """See `Piece`."""
+        return len(self.data)
 
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `Piece`."""

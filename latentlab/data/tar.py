@@ -66,6 +66,7 @@ class Shard:
     url: str
     image: ImageSpec
     layout: Layout
+    count: None = None
 
     def read(self, rows: int, threads: int = THREADS) -> Iterator[Dataset]:
         """See `latentlab.data.stream.Piece`; what is said of an image is read before it is decoded.

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 CPU_ROWS = 48
 # Blocks that are decoded while another one is encoded.
 AHEAD = 4
-# Numbers of means that a part may hold at most: 256 MB, and as much again for log-variances.
-MOST_VALUES = 1 << 26
+# Numbers of means that a part may hold at most: 64 MB in a worker, and as much again for log-variances.
+MOST_VALUES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -119,62 +119,85 @@ def encode_part(task: PartTask, report: Report) -> PartEntry:
     blocks = task.piece.read(rows_at_once, task.threads)
     if device.type != "cpu":
         blocks = _ahead(blocks)
-    parts: list[Latents] = []
+    rows = _Rows(plan, task.piece.count or 0)
     skipped: list[Skipped] = []
-    rows = 0
     with torch.inference_mode(), one_thread() if device.type == "cpu" else contextlib.nullcontext():
         for block in blocks:
             skipped += block.skipped
             if len(block):
                 x = as_tensor(as_unit(block.pixels)).to(device, non_blocking=True)
-                mean, logvar = posterior_of(codec, x, plan.posterior)
-                parts.append(_rows(block, plan, mean, logvar))
-                rows += len(block)
-                _check_rows(rows, task)
+                skipped += rows.add(block, *posterior_of(codec, x, plan.posterior))
+                _check_rows(len(rows), task)
             report(len(block) + len(block.skipped))
-    latents = _joined(parts, plan)
-    broken = _not_finite(latents)
-    if broken.any():
-        skipped += [Skipped(str(name), "its latent is not finite") for name in latents.ids[broken]]
-        latents = latents.take(np.flatnonzero(~broken))
     with one_thread():
-        return write_part(task.place, plan, task.number, latents, task.piece.name, skipped)
+        return write_part(task.place, plan, task.number, rows.table(), task.piece.name, skipped)
 
 
-def _rows(block: Dataset, plan: TablePlan, mean: np.ndarray, logvar: np.ndarray | None) -> Latents:
-    return Latents(
-        mean=mean,
-        logvar=logvar,
-        ids=np.array([id_text(name) for name in block.ids]),
-        split=plan.split,
-        classes=plan.classes,
-        labels=block.labels if plan.labelled else None,
-        attributes={name: block.attributes[name] for name in plan.attributes},
-        thresholds=plan.thresholds,
-    )
+class _Rows:
+    """The rows of a part as they come, each in memory once."""
+
+    def __init__(self, plan: TablePlan, count: int) -> None:
+        self._plan = plan
+        self._mean = _Vectors(plan.latent.size, count)
+        self._logvar = _Vectors(plan.latent.size, count) if plan.posterior else None
+        self._ids, self._labels = [np.empty(0, "U1")], [np.empty(0, np.int64)]
+        self._values = [np.empty((0, len(plan.attributes)), np.float32)]
+
+    def __len__(self) -> int:
+        return len(self._mean.all)
+
+    def add(self, block: Dataset, mean: np.ndarray, logvar: np.ndarray | None) -> list[Skipped]:
+        """Add a block; returns what is left out: an image whose latent is not finite is no reason to lose all others."""
+        finite = np.isfinite(mean).all(axis=1)
+        if logvar is not None:
+            finite &= np.isfinite(logvar).all(axis=1)
+        ids = np.array([id_text(name) for name in block.ids])
+        self._mean.add(mean[finite])
+        if self._logvar is not None and logvar is not None:
+            self._logvar.add(logvar[finite])
+        self._ids.append(ids[finite])
+        if block.labels is not None:
+            self._labels.append(block.labels[finite])
+        values = np.empty((len(block), len(self._plan.attributes)), np.float32)
+        for number, name in enumerate(self._plan.attributes):
+            values[:, number] = block.attributes[name]
+        self._values.append(values[finite])
+        return [Skipped(str(name), "its latent is not finite") for name in ids[~finite]]
+
+    def table(self) -> Latents:
+        """All rows."""
+        plan = self._plan
+        values = np.concatenate(self._values)
+        return Latents(
+            mean=self._mean.all,
+            logvar=None if self._logvar is None else self._logvar.all,
+            ids=np.concatenate(self._ids),
+            split=plan.split,
+            classes=plan.classes,
+            labels=np.concatenate(self._labels) if plan.labelled else None,
+            attributes=dict(zip(plan.attributes, values.T, strict=True)),
+            thresholds=plan.thresholds,
+        )
 
 
-def _joined(parts: list[Latents], plan: TablePlan) -> Latents:
-    """The blocks of a part as one table."""
-    size = plan.latent.size
-    empty = np.empty((0, size), np.float32)
+class _Vectors:
+    """Vectors one after the other in one array, which grows where nobody knows how many they will be."""
 
-    def column(name: str, none: np.ndarray) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts]) if parts else none
+    def __init__(self, size: int, count: int) -> None:
+        self._held, self._count = np.empty((count, size), np.float32), 0
 
-    return Latents(
-        mean=column("mean", empty),
-        logvar=column("logvar", empty) if plan.posterior else None,
-        ids=column("ids", np.empty(0, "U1")),
-        split=plan.split,
-        classes=plan.classes,
-        labels=column("labels", np.empty(0, np.int64)) if plan.labelled else None,
-        attributes={
-            name: np.concatenate([part.attributes[name] for part in parts]) if parts else np.empty(0, np.float32)
-            for name in plan.attributes
-        },
-        thresholds=plan.thresholds,
-    )
+    @property
+    def all(self) -> np.ndarray:
+        """All of them, float32 of shape (n, d)."""
+        return self._held[: self._count]
+
+    def add(self, vectors: np.ndarray) -> None:
+        """Add some, of shape (m, d)."""
+        count = self._count + len(vectors)
+        if count > len(self._held):
+            self._held.resize((max(count, 2 * len(self._held)), vectors.shape[1]), refcheck=False)
+        self._held[self._count : count] = vectors
+        self._count = count
 
 
 def _check_rows(rows: int, task: PartTask) -> None:
@@ -185,14 +208,6 @@ def _check_rows(rows: int, task: PartTask) -> None:
             f"expected at most {most:,} images of {task.plan.latent.size} dimensions in {task.piece.name}, got more; "
             "cut it into smaller shards"
         )
-
-
-def _not_finite(latents: Latents) -> np.ndarray:
-    """Which rows have NaN or infinity, bool of shape (n,): one such image is no reason to lose all others."""
-    broken = ~np.isfinite(latents.mean).all(axis=1)
-    if latents.logvar is not None:
-        broken |= ~np.isfinite(latents.logvar).all(axis=1)
-    return broken
 
 
 def _ahead(blocks: Iterator[Dataset]) -> Iterator[Dataset]:

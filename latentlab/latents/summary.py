@@ -16,6 +16,8 @@ MOST_PROPERTIES = 256
 # The share of rows that find directions; the others judge them. By the hash of the id: every machine agrees.
 FINDING = 0.75
 SEED = 0
+# Rows that are copied and sorted at once.
+ROWS = 2_048
 
 
 class Summary:
@@ -42,6 +44,11 @@ class Summary:
 
     def add(self, latents: Latents) -> Summary:
         """Add the rows of a table; returns itself."""
+        for start in range(0, len(latents), ROWS):
+            self._add(latents.take(np.arange(start, min(start + ROWS, len(latents)))))
+        return self
+
+    def _add(self, latents: Latents) -> None:
         names = latents.property_names()[: self.finding.labels]
         found = is_finding(latents.ids)
         # Those that find first, so that both parts are views of one copy.
@@ -53,7 +60,6 @@ class Summary:
         self.judging.add(z[count:], labels[count:])
         if not self.cells.given_up:
             self.cells.add(z[:count], labels[:count, list(self.binary)])
-        return self
 
     def merge(self, other: Summary) -> Summary:
         """Add the rows of another part; returns itself."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from latentlab.codec import Block
+from latentlab.data import Dataset
 from latentlab.errors import DataError
 from latentlab.latents import encode_part
 from latentlab.latents.cells import Cells
+from latentlab.latents.store.manifest import TablePlan
 
 
 def test_blocks_come_in_order_and_only_a_few_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +66,42 @@ def test_cells_do_not_depend_on_the_order_of_parts() -> None:
     assert Cells(2, 3).merge(Cells(2, 3)).counts.tolist() == []
     with pytest.raises(DataError, match="cells of 2 dimensions and 3 labels, got 2 and 4"):
         Cells(2, 3).merge(Cells(2, 4))
+
+
+@pytest.mark.parametrize("told", [0, 100, 4_000, 9_999])
+def test_rows_are_in_memory_once_however_many_come(told: int) -> None:
+    rng = np.random.default_rng(0)
+    plan = TablePlan(
+        "x", "", "", (Block("z", (64,)),), "x", "all", ("a", "b"), labelled=True, attributes=("hat",),
+        posterior=True, thresholds={},
+    )  # fmt: skip
+    pixels = np.zeros((40, 1, 2, 2), np.uint8)
+    blocks = [
+        (
+            Dataset("x", "all", pixels, np.array([f"{block}/{row}" for row in range(40)]), ("a", "b"),
+                    rng.integers(0, 2, 40), {"hat": rng.integers(0, 2, 40).astype(np.float32)}),
+            *rng.normal(size=(2, 40, 64)).astype(np.float32),
+        )
+        for block in range(100)
+    ]  # fmt: skip
+    blocks[3][1][7, 5] = np.nan
+    blocks[3][2][9, 0] = np.inf
+    tracemalloc.start()
+    try:
+        rows = encode_part._Rows(plan, told)
+        left_out = [bad for block in blocks for bad in rows.add(*block)]
+        table = rows.table()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [bad.name for bad in left_out] == ["3/7", "3/9"]
+    kept = np.setdiff1d(np.arange(4_000), [127, 129])
+    for column, found in ((1, table.mean), (2, table.logvar)):
+        np.testing.assert_array_equal(found, np.concatenate([block[column] for block in blocks])[kept])
+    for name, found in (("ids", table.ids), ("labels", table.labels)):
+        np.testing.assert_array_equal(found, np.concatenate([getattr(block[0], name) for block in blocks])[kept])
+    hats = np.concatenate([block[0].attributes["hat"] for block in blocks])
+    np.testing.assert_array_equal(table.attributes["hat"], hats[kept])
+    # Of a number that nobody knows, as much again may be held while the array grows.
+    vectors = 2 * max(told, 4_000) * 64 * 4
+    assert peak < (1.4 if told >= 4_000 else 2.2) * vectors, peak / vectors

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import zlib
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -33,25 +34,45 @@ def part_schema(plan: TablePlan) -> pa.Schema:
     return pa.schema(columns)
 
 
-def part_bytes(latents: Latents, plan: TablePlan, splits: np.ndarray | None = None) -> pa.Buffer:
-    """The file of a part.
+class Counted:
+    """A file that counts and sums up what is written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.bytes, self.crc32, self.closed = 0, 0, False
+
+    def write(self, content: bytes) -> int:
+        """Write on; content may be whatever has a buffer."""
+        self._file.write(content)
+        size = memoryview(content).nbytes
+        self.bytes += size
+        self.crc32 = zlib.crc32(content, self.crc32)
+        return size
+
+    def flush(self) -> None:
+        """As files have it."""
+        self._file.flush()
+
+
+def write_rows(file: BinaryIO, latents: Latents, plan: TablePlan) -> tuple[int, int]:
+    """Write the file of a part, column by column: it is never in memory as a whole.
 
     Args:
+        file: which is written to.
         latents: its rows.
         plan: of the table.
-        splits: the split of each row; None for that of the table.
+
+    Returns:
+        How many bytes it has, and their crc32.
     """
     import pyarrow as pa
 
     layout = part_schema(plan)
-    columns: list[pa.Array] = []
-    for field in layout:
-        columns.append(_column(field, latents, splits))
-    batch = pa.record_batch(columns, schema=layout)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, layout) as writer:
+    batch = pa.record_batch([_column(field, latents) for field in layout], schema=layout)
+    counted = Counted(file)
+    with pa.ipc.new_file(pa.PythonFile(counted, "w"), layout) as writer:
         writer.write_batch(batch)
-    return sink.getvalue()
+    return counted.bytes, counted.crc32
 
 
 def read_part(buffer: pa.Buffer, plan: TablePlan, name: str) -> pa.RecordBatch:
@@ -123,14 +144,14 @@ def id_text(name: object) -> str:
     return str(name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _column(field: pa.Field, latents: Latents, splits: np.ndarray | None) -> pa.Array:
+def _column(field: pa.Field, latents: Latents) -> pa.Array:
     import pyarrow as pa
 
     count = len(latents)
     if field.name == ID:
         return pa.array([id_text(name) for name in latents.ids], pa.string())
     if field.name == SPLIT:
-        return pa.array([latents.split] * count if splits is None else [str(s) for s in splits], pa.string())
+        return pa.array([latents.split] * count, pa.string())
     if field.name == LABEL:
         numbers = np.full(count, -1) if latents.labels is None else np.asarray(latents.labels)
         return pa.array(numbers.astype(np.int32), pa.int32(), mask=numbers < 0)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from latentlab.errors import FileFormatError, LatentlabError, UsageError, first_line
-from latentlab.files import is_temporary, write_bytes
+from latentlab.files import is_temporary, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -84,12 +85,25 @@ class Place:
         Raises:
             LatentlabError: when it cannot be written.
         """
+        with self.writing(name) as file:
+            file.write(content)
+
+    @contextlib.contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        """A file to write to, whole or not there at the end; of an object store, in memory until then.
+
+        Raises:
+            LatentlabError: when it cannot be written.
+        """
         if not self.is_remote:
-            write_bytes(self.path / name, content)
+            with writing(self.path / name) as local:
+                yield local
             return
+        content = io.BytesIO()
+        yield content
         store, root = self._store
         try:
-            store.pipe_file(f"{root}/{name}", content)
+            store.pipe_file(f"{root}/{name}", content.getvalue())
         except Exception as error:
             raise LatentlabError(f"cannot write {self.url}/{name}: {first_line(error)}") from error
 

@@ -6,9 +6,10 @@ from latentlab.errors import LatentlabError
 from latentlab.latents.store.manifest import MOST_ROWS, TablePlan
 from latentlab.latents.store.place import Place
 from latentlab.latents.summary import MOST_PROPERTIES, Summary
+from latentlab.statistics.covariance import LARGEST_MATRIX
 
-# Numbers of means in a part: 32 MB, and as much again for log-variances, in every worker.
-PART_VALUES = 1 << 23
+# Numbers of means in a part: 4 MB, and as much again for log-variances, in every worker.
+PART_VALUES = 1 << 20
 # Parts of a source, more or less: enough to share among processes, and little to lose when one is killed.
 PARTS = 64
 FEWEST_ROWS = 2_048
@@ -19,20 +20,22 @@ ROW_BYTES = 64
 
 
 def part_rows(count: int, size: int) -> int:
-    """The images of one part: about a sixty-fourth of all, so far as 32 MB of means and Arrow's readers allow.
+    """The images of one part: about a sixty-fourth of all, so far as 4 MB of means allow.
+
+    Wide latents have more, or their products would take more room than they.
 
     Args:
         count: of images.
         size: the latent dimensions d.
 
-    >>> part_rows(100_000, 32), part_rows(50_000_000, 128), part_rows(100_000, 1024)
-    (2048, 65536, 4096)
+    >>> part_rows(100_000, 32), part_rows(50_000_000, 128), part_rows(100_000, 1024), part_rows(100_000, 4096)
+    (2048, 8192, 4096, 256)
     """
-    most = max(1, min(MOST_ROWS, PART_VALUES // size))
     rows = FEWEST_ROWS
-    while rows * PARTS < count or rows < ROWS_A_DIMENSION * size:
+    while rows * PARTS < count:
         rows *= 2
-    return min(rows, most)
+    rows = min(rows, max(1, PART_VALUES // size), MOST_ROWS)
+    return max(rows, ROWS_A_DIMENSION * size) if size <= LARGEST_MATRIX else rows
 
 
 def check_room(place: Place, plan: TablePlan, rows: int, parts: int) -> None:

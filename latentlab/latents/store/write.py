@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
 from latentlab.data.dataset import Skipped
 from latentlab.latents.store.manifest import PartEntry, TablePlan, part_name
-from latentlab.latents.store.part import part_bytes
+from latentlab.latents.store.part import write_rows
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.sidecar import Sidecar, sidecar_bytes, sidecar_name, sums_crc32
 from latentlab.latents.summary import Summary
@@ -33,13 +32,13 @@ def write_part(
     Raises:
         LatentlabError: when a file cannot be written.
     """
-    content = part_bytes(latents, plan)
     name = part_name(number)
     sums = Summary.of(latents).add(latents).arrays()
-    entry = PartEntry(name, len(latents), content.size, zlib.crc32(content), sums_crc32(sums), piece, len(skipped))
     # One that is left of a part that was lost would vouch for this one before it is there.
     place.remove(sidecar_name(name))
-    place.write(name, content)
+    with place.writing(name) as file:
+        size, crc32 = write_rows(file, latents, plan)
+    entry = PartEntry(name, len(latents), size, crc32, sums_crc32(sums), piece, len(skipped))
     sidecar = Sidecar(entry, plan.digest, tuple(skipped), sums)
     place.write(sidecar_name(name), sidecar_bytes(sidecar))
     return entry

@@ -38,11 +38,12 @@ def test_as_much_is_asked_for_as_is_written(
     check_room(place, stored.plan, 10**12, 3)
 
 
-@pytest.mark.parametrize("size", [1, 20, 512, 1024])
-def test_sums_take_no_more_room_than_latents(size: int) -> None:
-    rows = part_rows(100_000, size)
-    assert 2 * size**2 * 8 <= rows * size * 4
-    assert rows * size * 4 <= 32 * 1024**2
+@pytest.mark.parametrize("count", [100_000, 10**9])
+@pytest.mark.parametrize("size", [1, 20, 512, 1024, 5000])
+def test_a_part_is_small_and_its_sums_take_no_more_room_than_its_latents(size: int, count: int) -> None:
+    rows = part_rows(count, size)
+    assert rows * size * 4 <= (4 if size <= 512 or size > 1024 else 16) * 1024**2
+    assert size > 1024 or 2 * size**2 * 8 <= rows * size * 4
 
 
 def test_adopting_asks_for_room_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

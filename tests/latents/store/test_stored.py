@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tracemalloc
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from latentlab.codec import Block
 from latentlab.errors import DataError, FileFormatError, LatentlabError
 from latentlab.latents.store import open_latents
 from latentlab.latents.store.manifest import MANIFEST, TablePlan, read_plan
-from latentlab.latents.store.part import MEAN, read_part, vectors
+from latentlab.latents.store.part import MEAN, Counted, read_part, vectors
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.sidecar import sidecar_name
 from latentlab.latents.table import Latents
@@ -272,21 +277,47 @@ def test_a_part_counts_only_when_it_is_there(hundreds: Path, tmp_path: Path, mon
     from latentlab.latents.store.write import write_part
 
     place, plan = Place(str(broken(hundreds, tmp_path))), read_plan(Place(str(hundreds)))
-    written: list[str] = []
-    kept = Place.write
+    before, left = place.read("part-00001.arrow"), 1_000
 
-    def full(self: Place, name: str, content: bytes) -> None:
-        written.append(name)
-        if name.endswith(".arrow"):
-            raise LatentlabError("the disk is full")
-        kept(self, name, content)
+    def full(self: Counted, content: bytes) -> int:
+        nonlocal left
+        if (left := left - memoryview(content).nbytes) < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, content)
 
-    monkeypatch.setattr(Place, "write", full)
-    with pytest.raises(LatentlabError, match="full"):
+    write = Counted.write
+    monkeypatch.setattr(Counted, "write", full)
+    with pytest.raises(LatentlabError, match="the disk is full"):
         write_part(place, plan, 1, table(70), "x")
-    assert written == ["part-00001.arrow"]
-    # Not even the sidecar of the part that stood there before.
+    # The part that stood there before is whole, but not even its sidecar vouches for it.
+    assert left < 0 and place.read("part-00001.arrow") == before
     assert sidecar_name("part-00001.arrow") not in place.names()
+    assert not [path for path in place.path.iterdir() if path.name.endswith(".part")]
+
+
+def test_a_part_is_written_without_a_second_copy_of_it(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    from latentlab.latents.store.write import write_part
+
+    rng = np.random.default_rng(0)
+    latents = replace(table(20_000), mean=rng.normal(size=(20_000, 64)).astype(np.float32), logvar=None)
+    plan = TablePlan(
+        "x", "", "", (Block("z", (64,)),), "x", latents.split, latents.classes, labelled=latents.labels is not None,
+        attributes=tuple(latents.attributes), thresholds=latents.thresholds, posterior=False,
+    )  # fmt: skip
+    place = Place(str(tmp_path))
+    held = pa.total_allocated_bytes()
+    tracemalloc.start()
+    try:
+        entry = write_part(place, plan, 0, latents, "x")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert entry.bytes > latents.mean.nbytes == 5_120_000
+    assert peak < 4_500_000, "names as Python has them, and what the sums of some rows need"
+    assert pa.total_allocated_bytes() == held
+    assert zlib.crc32(place.read(entry.name)) == entry.crc32 and place.size(entry.name) == entry.bytes
 
 
 def test_a_sidecar_of_another_part_is_refused(hundreds: Path, tmp_path: Path) -> None:
