@@ -24,8 +24,8 @@ from latentlab.errors import DataError, UsageError
 class Piece(Protocol):
     """Some images of a source, to be read by whoever gets it: it is small, and travels to other processes as a pickle.
 
-    `name` is what it is called in messages, such as "images 0–2,047", and `count` how many there are at most; None where
-    only reading tells.
+    `name` is what it is called in messages, such as "images 0–2,047"; `count` how many images there are at most, None
+    where only reading tells.
     """
 
     @property

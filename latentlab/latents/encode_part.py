@@ -147,7 +147,7 @@ class _Rows:
         return len(self._mean.all)
 
     def add(self, block: Dataset, mean: np.ndarray, logvar: np.ndarray | None) -> list[Skipped]:
-        """Add a block; returns what is left out: an image whose latent is not finite is no reason to lose all others."""
+        """Add a block; returns what is left out: one latent that is not finite is no reason to lose all others."""
         finite = np.isfinite(mean).all(axis=1)
         if logvar is not None:
             finite &= np.isfinite(logvar).all(axis=1)
