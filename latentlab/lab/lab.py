@@ -303,6 +303,7 @@ class Lab:
     traverse = verbs.traverse
     map = verbs.map
     neighbours = verbs.neighbours
+    all_neighbours = verbs.all_neighbours
     compare = verbs.compare
     report = verbs.report
     anomalies = verbs.anomalies

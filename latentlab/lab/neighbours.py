@@ -204,7 +204,7 @@ def find_neighbours(
                 note=note,
             )
         )
-    typical = _typical(ground, covariance, seed)
+    typical = typical_distance(ground, covariance, seed)
     inputs: dict[str, Any] = {"ends": list(ends), "metric": metric, "count": count}
     if latents is not None:
         origin = table_origin(latents, "neighbours", seed, **inputs)
@@ -278,8 +278,8 @@ def _labels(table: Latents) -> list[str]:
     return ["" if number < 0 else table.classes[number] for number in table.labels]
 
 
-def _typical(ground: Ground, covariance: Covariance | None, seed: int) -> float:
-    """The median distance of pairs at random."""
+def typical_distance(ground: Ground, covariance: Covariance | None, seed: int) -> float:
+    """The median distance of 1,000 pairs of rows at random."""
     first, second = np.random.default_rng(seed).integers(ground.count, size=(2, PAIRS))
     apart = first != second
     if not apart.any():

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from latentlab.lab.model_score import ModelScore
     from latentlab.lab.morph import Morph
     from latentlab.lab.morph_comparison import MorphComparison
+    from latentlab.lab.neighbour_table import NeighbourTable
     from latentlab.lab.neighbours import Neighbours
     from latentlab.lab.path_score import PathScore
     from latentlab.lab.probe import ProbeScore
@@ -159,6 +160,13 @@ def neighbours(lab: Lab, *ends: str, **options: Any) -> Neighbours:
     from latentlab.lab.neighbours import find_neighbours
 
     return find_neighbours(lab, ends, **options)
+
+
+def all_neighbours(lab: Lab, asked: Dataset | None = None, **options: Any) -> NeighbourTable:
+    """The latents nearest to every row, or to every image of a set; see `lab.neighbour_table`."""
+    from latentlab.lab.neighbour_table import find_all_neighbours
+
+    return find_all_neighbours(lab, asked, **options)
 
 
 def report(lab: Lab, data: Dataset | None = None, **options: Any) -> Report:

@@ -1,8 +1,7 @@
 """The nearest of a table of latents that may be larger than memory: exact, a block at a time.
 
-No index: one of 200,000 latents of 128 dimensions (pynndescent) takes 21 s and of a million minutes and 3 GB, where the
-exact answer takes 1.6 and 7 ms a query on one core. It would pay from some 13,000 and 80,000 queries on, and finds .86
-and .79 of the neighbours.
+For a few queries: each takes .5 ms among 120,000 rows of 32 dimensions and 7 ms among a million of 128, where an index
+would have to be built first. For very many see `nearest_many`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ ROOT = HERE.parents[1]
 # In the order of the table. Those that train for minutes and print tables of their own run by themselves.
 NAMES = (
     "startup", "faces", "decode", "encode", "store", "moments", "training", "pythae", "iwae", "map_quality",
-    "large_map", "map", "page", "live", "open",
+    "large_map", "neighbours", "map", "page", "live", "open",
 )  # fmt: skip
 WRITTEN = ROOT / "outputs" / "benchmarks.md"
 HEAD = "| what | figure | beside it | ratio | bound |\n|---|---|---|---|---|\n"

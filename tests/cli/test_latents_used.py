@@ -124,3 +124,35 @@ def test_names_of_a_file_do_not_steer_the_terminal(latentlab, here) -> None:
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", one.stdout + one.stderr)
     # They are told, in one piece.
     assert r"cat\n\x1b[2J" in said[1].stdout and r"\u202edog\x9b31m" in said[1].stdout
+
+
+def test_neighbours_of_every_row_and_of_a_folder(latentlab, here) -> None:
+    from PIL import Image
+
+    from latentlab import load_data
+
+    done = latentlab("neighbours", "@all", "--model", "digits", "-k", "3", "--out", "all", "--json")
+    assert done.exit_code == 0, done.stderr
+    scores = json.loads(done.stdout)["scores"]
+    assert scores["asked"] == scores["latents"] == 359 and 0.5 < scores["same_class"] < 1
+    assert (here / "all/neighbours.parquet").is_file() and (here / "all/closest.png").is_file()
+    data = load_data("digits", count=6)
+    for number, image in enumerate(data.images):
+        (here / "new").mkdir(exist_ok=True)
+        Image.fromarray((255 * image[0]).astype("uint8")).save(here / "new" / f"{number}.png")
+    done = latentlab("neighbours", "folder:new", "--model", "digits", "--out", "new-out")
+    assert done.exit_code == 0, done.stderr
+    assert "data: folder:new, 6 images" in done.stdout and "every distance was measured" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["@all", "@3"], "expected @all alone, got 2"),
+        (["@3", "--exact"], "expected --exact with @all or a source"),
+        (["@all", "-k", "359"], "expected 1 to 358 neighbours"),
+    ],
+)
+def test_what_very_many_do_not_go_with_is_one_line(latentlab, here, words, said) -> None:
+    done = latentlab("neighbours", *words, "--model", "digits")
+    assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1

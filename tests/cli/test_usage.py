@@ -31,7 +31,7 @@ OPTIONS = {
     "sample": RESULT | {"--count", "--temperature", "--from", "--to"},
     "reconstruct": RESULT | IMAGES | {"--count", "--worst"},
     "traverse": RESULT | {"--dims", "--principal", "--steps", "--span"},
-    "neighbours": RESULT | IMAGES | {"--count", "--metric", "--latents"},
+    "neighbours": RESULT | IMAGES | {"--count", "--metric", "--latents", "--exact"},
     "map": RESULT | IMAGES | {"--latents", "--method", "--colour", "--color", "--count", "--live", "--no-live"},
     "score": RESULT | IMAGES | {"--attr", "--success", "--images", "--samples", "--directions", "--count", "--latents"},
     "anomalies": RESULT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,9 @@ from latentlab.report.figures.score import number, scores
 from latentlab.report.figures.table import table
 from latentlab.report.page import Section
 from latentlab.report.template import fill
+
+# Rows of a table that somebody reads.
+MOST_CLASSES = 40
 
 
 class NearRows(Protocol):
@@ -67,6 +70,46 @@ def neighbours_section(near: Sequence[NearRows], metric: str, typical: float, no
         f"{number(float(f'{typical:.4g}'))} apart (the median of 1,000 pairs)."
     )
     return Section("neighbours", "Neighbours", Markup().join([*html, note_list(notes)]), summary)
+
+
+def neighbour_table_section(
+    numbers: Mapping[str, object],
+    closest: Sequence[NearRows],
+    loneliest: Sequence[NearRows],
+    by_class: Sequence[tuple[str, int, float, float]],
+    own: bool,
+    notes: Sequence[str] = (),
+) -> Section:
+    """Show what the neighbours of many have in common, and those that stand out.
+
+    Args:
+        numbers: of all.
+        closest: those whose nearest are nearest.
+        loneliest: those whose nearest are farthest.
+        by_class: the name of each class, how many were asked, the share of their neighbours of it, and that of all.
+        own: whether they are what was searched.
+        notes: what the reader should know.
+    """
+    html = [scores({name: value for name, value in numbers.items() if value is not None})]
+    twins = "copies of one image, or images that the model takes for one" if own else "images that are there already"
+    for heading, near, words in (
+        ("Nearest of all", closest, f"Whose nearest are nearest: {twins}."),
+        ("Loneliest", loneliest, "Whose nearest are farthest: of a kind that is rare, or no image of the kind at all."),
+    ):
+        html.append(Markup("<h3>{}</h3><p>{}</p>").format(heading, words))
+        html += [part for one in near for part in (_heading(one), _shown(one), _table(one))]
+    if by_class:
+        rows = [[name, asked, f"{same:.1%}", f"{share:.1%}"] for name, asked, same, share in by_class[:MOST_CLASSES]]
+        more = f" (the first {MOST_CLASSES} of {len(by_class)})" if len(by_class) > MOST_CLASSES else ""
+        heads = ["class", "asked", "of their neighbours", "of all"]
+        html += [Markup("<h3>{}</h3>").format("Of the same class"), table(heads, rows, f"neighbours by class{more}")]
+    return Section("neighbours", "Neighbours", Markup().join([*html, note_list(notes)]), "")
+
+
+def _heading(one: NearRows) -> Markup:
+    label = f", {one.label}" if one.label else ""
+    away = number(float(f"{one.distances[0]:.4g}"))
+    return Markup("<p><strong>{}</strong>{}: the nearest is {} away</p>").format(one.name, label, away)
 
 
 def _figures(one: NearRows, typical: float) -> Markup:
