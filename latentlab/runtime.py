@@ -114,6 +114,12 @@ def keep_memory() -> None:
             allocator.mallopt(option, 1 << 30)
 
 
+def release_memory() -> None:
+    """Give back to the system what was freed: of many small things glibc keeps it for more of them."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def torch_generator(seed: int) -> torch.Generator:
     """A generator on the CPU: drawn there and moved, noise is the same on every device."""
     import torch

@@ -19,6 +19,7 @@ from latentlab.data.decode import THREADS
 from latentlab.data.fit import PREPROCESSING
 from latentlab.data.index import LOOKED_AT, FileIndex, Files, read_files
 from latentlab.errors import DataError, UsageError
+from latentlab.runtime import release_memory
 
 
 class Piece(Protocol):
@@ -178,6 +179,8 @@ def stream_data(
     labels: Iterable[np.ndarray]
     if name in INDEXED:
         files = find_files(name, request, count=count, without=without)
+        # What a CSV was while it was read takes as much as what is kept of it.
+        release_memory()
         # A piece may be read by a process that runs in another folder.
         folder = files.folder.absolute()
         known = files = files.at(folder, f"folder:{folder}" if name == "folder" else files.source)

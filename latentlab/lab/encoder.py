@@ -46,6 +46,9 @@ class Asked:
     device: str
     source: str
 
+    def __str__(self) -> str:
+        return f"opening {self.model}"
+
 
 def open_encoder(asked: Asked, report: Callable[[int], None]) -> Encoder:
     """Open a model to tell what is known of it: a task of an engine, for a process that can spare the memory.
