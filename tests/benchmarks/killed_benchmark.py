@@ -23,8 +23,10 @@ from latentlab import load_data
 from tests.benchmarks.photographs import linked_images
 
 IMAGES, DISTINCT, KILLS = 100_000, 2_000, 20
-# Seconds from a start to its kill: starting alone takes some.
-MOMENTS = (2.0, 14.0)
+# From a start to its kill: seconds, since starting alone takes some, and up to a share of what all takes.
+SECONDS, SHARE = 2.0, 0.1
+# What one whose worker was killed goes on for, as shares of what all takes.
+GOES_ON = (0.007, 0.03)
 
 
 def start(images: Path, table: Path, model: str) -> subprocess.Popen[bytes]:
@@ -64,7 +66,7 @@ def main() -> None:
         began = time.monotonic()
         while sum(kills.values()) < KILLS:
             process = start(images, killed, asked.model)
-            time.sleep(chance.uniform(*MOMENTS))
+            time.sleep(SECONDS + chance.uniform(0, SHARE * alone))
             victim = chance.choice(list(kills))
             workers = workers_of(process.pid)
             victims = {"parent": [process.pid], "worker": workers[-1:], "all": [process.pid, *workers]}[victim]
@@ -76,7 +78,7 @@ def main() -> None:
             kills[victim] += 1
             if victim == "worker":
                 # It goes on by itself, and is killed at another moment.
-                time.sleep(chance.uniform(1.0, 4.0))
+                time.sleep(alone * chance.uniform(*GOES_ON))
                 if process.poll() is None:
                     process.kill()
             process.wait()
