@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 
 SHOWN_NAMES = 40
+# What the system answers to paths that nobody can ask about, wherever a command first does.
+UNREACHABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP)
 # C0, DEL and C1, and what turns the direction of writing.
 CONTROLS = {
     code: repr(chr(code))[1:-1]

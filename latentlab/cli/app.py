@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from latentlab.errors import LatentlabError, UsageError, unknown_name, visible
+from latentlab.errors import UNREACHABLE, LatentlabError, UsageError, unknown_name, visible
 
 # A command lives in the module and the function of its name, and is imported when it is asked for: to read the
 # options of all commands takes longer than all the rest of `latentlab --help`.
@@ -46,8 +46,6 @@ DASHED = {"arithmetic"}
 TOGETHER = {"train"}
 # The shell's convention: 128 + SIGINT.
 INTERRUPTED = 130
-# What the system answers to paths that nobody can ask about, wherever a command first does.
-UNREACHABLE = (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP)
 SHOWN_PATH = 80
 # click's base class of wrong words on the command line; typer keeps click under different names in its versions.
 WRONG_WORDS: Any = typer.BadParameter.__base__

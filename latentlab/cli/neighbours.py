@@ -61,7 +61,8 @@ def neighbours(
     """Find the images whose latents are nearest.
 
     Those of --data, of a table of --latents, or else of the test images that the model carries; with what share of them
-    is of the same class. Exact, however many there are.
+    is of the same class. Exact, however many are searched; of very many at once an index may find them, and the share
+    that it finds is told.
     """
     from latentlab.cli.input import open_lab, open_stored, read_data, require
     from latentlab.cli.output import Output, check_folder

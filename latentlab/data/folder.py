@@ -192,7 +192,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def hashed_split(name: str) -> str:
     """The split of a file by its name: train for 80 of 100 names, validation and test for 10 each."""
-    share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    share = int.from_bytes(hashlib.sha256(name.encode(errors="surrogateescape")).digest()[:8], "big") / 2**64
     return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
 
 

@@ -48,7 +48,7 @@ class Names:
             self._file.flush()
         except OSError as error:
             raise LatentlabError(
-                f"cannot keep the names of {self._count:,} files in {tempfile.gettempdir()}: "
+                f"cannot keep the names of {self._count:,} files in {tempfile.tempdir or 'a temporary folder'}: "
                 f"{(error.strerror or str(error)).lower()}; make room there, or set TMPDIR to another folder"
             ) from error
 

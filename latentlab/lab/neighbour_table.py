@@ -15,13 +15,23 @@ from latentlab.data import LOCATED
 from latentlab.errors import DataError, UsageError, unknown_name
 from latentlab.lab.embedding import embedded
 from latentlab.lab.ground import Ground, ground_of
-from latentlab.lab.neighbours import COUNT, MOST_COUNT, NO_PICTURES, Near, typical_distance
+from latentlab.lab.neighbours import (
+    COUNT,
+    MOST_COUNT,
+    NO_PICTURES,
+    Near,
+    searched_notes,
+    shown_row,
+    typical_distance,
+)
 from latentlab.lab.result import Origin, folder_name, html_strip, one_line, save
-from latentlab.lab.table import table_notes, table_origin
+from latentlab.lab.table import table_origin
 from latentlab.latents.nearest import Metric
 from latentlab.latents.nearest_many import SAMPLE, ManyNearest, nearest_of_many
+from latentlab.latents.store.part import id_text
 from latentlab.picture.encode import png_bytes
 from latentlab.picture.grid import labelled_grid
+from latentlab.report.sections.neighbours import MOST_CLASSES
 from latentlab.runtime import Progress, silent
 
 if TYPE_CHECKING:
@@ -109,7 +119,7 @@ class NeighbourTable:
 
     def strip(self) -> np.ndarray:
         """The nearest of all beside its neighbours; none without a model."""
-        return _row(self.closest[0])
+        return shown_row(self.closest[0])
 
     def pictures(self) -> dict[str, bytes]:
         """The nearest and the loneliest, each before its neighbours."""
@@ -118,7 +128,7 @@ class NeighbourTable:
         drawn = {}
         for file, near in (("closest.png", self.closest), ("loneliest.png", self.loneliest)):
             heads = ["asked", *(f"{place}" for place in range(1, len(near[0].rows) + 1))]
-            drawn[file] = png_bytes(labelled_grid([(one.name, _row(one)) for one in near], heads))
+            drawn[file] = png_bytes(labelled_grid([(one.name, shown_row(one)) for one in near], heads))
         return drawn
 
     def sections(self) -> list[Section]:
@@ -219,6 +229,8 @@ def find_all_neighbours(
     def near(place: int) -> Near:
         return _near(place, whose, among, found, classes, ground, asked)
 
+    closest = tuple(near(place) for place in _closest(found, asked is None))
+    loneliest = tuple(near(place) for place in np.argsort(-nearest, kind="stable")[:SHOWN].tolist())
     return NeighbourTable(
         origin=origin,
         subject=subject,
@@ -228,8 +240,8 @@ def find_all_neighbours(
         own=asked is None,
         metric=metric,
         classes=classes,
-        closest=tuple(near(place) for place in _closest(found, asked is None)),
-        loneliest=tuple(near(place) for place in np.argsort(-nearest, kind="stable")[:SHOWN]),
+        closest=closest,
+        loneliest=loneliest,
         scores={
             "asked": len(whose.ids),
             "latents": ground.count,
@@ -240,9 +252,15 @@ def find_all_neighbours(
             "recall": 1.0 if found.recall is None else found.recall,
             "recall_error": found.recall_error,
             **labels,
+            "closest": [one.name for one in closest],
+            "loneliest": [one.name for one in loneliest],
+            **{
+                f"class {name}": {"asked": count, "of their neighbours": same, "of all": share}
+                for name, count, same, share in by_class[:MOST_CLASSES]
+            },
         },
         by_class=by_class,
-        notes=_notes(ground, lab, latents, found, asked is None),
+        notes=[*searched_notes(ground, lab, data, latents, covariance), _found_note(found)],
     )
 
 
@@ -259,7 +277,8 @@ def _gathered(ground: Ground, progress: Progress) -> tuple[Rows, tuple[str, ...]
     start = 0
     for block in ground.blocks():
         mean[start : start + len(block)] = block.mean
-        ids.append(block.ids)
+        # Of a folder, names may be no text.
+        ids.append(np.array([id_text(name) for name in block.ids]))
         labels.append(np.full(len(block), -1) if block.labels is None else block.labels)
         classes = block.classes
         start += len(block)
@@ -276,7 +295,7 @@ def _encoded(lab: Lab, asked: Dataset, classes: tuple[str, ...], progress: Progr
         labels = np.where(table.labels < 0, -1, numbers[table.labels])
     if not len(table):
         raise DataError(f"expected images to find neighbours of, got none in {asked.source}")
-    return Rows(table.mean, table.ids, labels)
+    return Rows(table.mean, np.array([id_text(name) for name in table.ids]), labels)
 
 
 def _by_class(
@@ -346,18 +365,10 @@ def _label(number: int, classes: tuple[str, ...]) -> str:
     return "" if number < 0 else classes[number]
 
 
-def _notes(ground: Ground, lab: Lab | None, latents: StoredLatents | None, found: ManyNearest, own: bool) -> list[str]:
-    said = [] if latents is None else table_notes(latents, lab)
-    said.append(f"searched: {ground.words}, all of them{', each without itself' if own else ''}")
+def _found_note(found: ManyNearest) -> str:
     if found.recall is None:
-        said.append("every distance was measured")
-    else:
-        said.append(
-            f"found by an index: {found.recall:.1%} ± {found.recall_error:.1%} of the true neighbours, as all "
-            f"distances of {SAMPLE} latents tell; --exact measures every one"
-        )
-    return said
-
-
-def _row(one: Near) -> np.ndarray:
-    return one.images if one.image is None else np.concatenate([one.image[None], one.images])
+        return "every distance was measured"
+    return (
+        f"found by an index: {found.recall:.1%} ± {found.recall_error:.1%} of the true neighbours, as all distances of "
+        f"{SAMPLE} latents tell; --exact measures every one"
+    )

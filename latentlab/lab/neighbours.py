@@ -116,11 +116,11 @@ class Neighbours:
 
     def strip(self) -> np.ndarray:
         """The first one and its neighbours; none without a model."""
-        return _row(self.near[0])
+        return shown_row(self.near[0])
 
     def pictures(self) -> dict[str, bytes]:
         """A row each: what was asked for, then its neighbours, nearest first."""
-        rows = [(one.name, _row(one)) for one in self.near]
+        rows = [(one.name, shown_row(one)) for one in self.near]
         if not len(rows[0][1]):
             return {}
         heads = ["asked", *(f"{place}" for place in range(1, len(self.near[0].rows) + 1))]
@@ -298,6 +298,18 @@ def _notes(
     covariance: Covariance | None,
     near: Sequence[Near],
 ) -> list[str]:
+    said = searched_notes(ground, lab, data, latents, covariance)
+    return [*said, *(one.note for one in near if one.note)]
+
+
+def searched_notes(
+    ground: Ground,
+    lab: Lab | None,
+    data: Dataset | None,
+    latents: StoredLatents | None,
+    covariance: Covariance | None,
+) -> list[str]:
+    """What was searched, what its pictures are, and what distances count."""
     said = [] if latents is None else table_notes(latents, lab)
     pictures = "" if lab is None else "; their pictures are " + ("real" if data is not None else "decoded")
     said.append(f"searched: {ground.words}, all of them{pictures}")
@@ -308,10 +320,11 @@ def _notes(
             "" if alive == len(covariance.alive) else f"; {len(covariance.alive) - alive} that hardly vary are left out"
         )
         said.append(f"Mahalanobis: {kind} of the latents that are searched, in {alive} dimensions{idle}")
-    return [*said, *(one.note for one in near if one.note)]
+    return said
 
 
-def _row(one: Near) -> np.ndarray:
+def shown_row(one: Near) -> np.ndarray:
+    """What was asked for and its neighbours, of shape (n, c, h, w); none without a model."""
     return one.images if one.image is None else np.concatenate([one.image[None], one.images])
 
 

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 CPU_ROWS = 48
 # Blocks that are decoded while another one is encoded.
 AHEAD = 4
-# Numbers of means that a part may hold at most: 64 MB in a worker, and as much again for log-variances.
-MOST_VALUES = 1 << 24
+# Numbers of means that a shard may hold at most: 256 MB in a worker, and as much again for log-variances.
+MOST_VALUES = 1 << 26
+# By how much an array grows whose end nobody knows.
+GROWTH = 1.25
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class PartTask:
 
     def __str__(self) -> str:
         return f"part {self.number} ({self.piece.name})"
+
+    @property
+    def advice(self) -> str:
+        """What to do when it ends its workers."""
+        return "; take fewer --workers: what is done stays, go on with --resume"
 
 
 def encode_part(task: PartTask, report: Report) -> PartEntry:
@@ -195,7 +202,7 @@ class _Vectors:
         """Add some, of shape (m, d)."""
         count = self._count + len(vectors)
         if count > len(self._held):
-            self._held.resize((max(count, 2 * len(self._held)), vectors.shape[1]), refcheck=False)
+            self._held.resize((max(count, int(GROWTH * len(self._held))), vectors.shape[1]), refcheck=False)
         self._held[self._count : count] = vectors
         self._count = count
 

@@ -25,10 +25,15 @@ SAMPLE = 200
 KEPT, KEPT_EACH = 20, 1.5
 # A share below this is tried again with three times as many.
 ENOUGH, MORE = 0.95, 3
-# Neighbours that an index may keep in all: 1 GB; more are looked for exactly.
+# Neighbours that an index may keep in all: 1 GB.
 MOST_KEPT = 1 << 27
-# Latents whose neighbours are looked for, or measured, at once.
+# Latents that are looked for in an index at once, and that are placed.
 AT_ONCE = 1 << 14
+# Latents whose distances from all rows are measured at once: where very many rows are equally far, each of these takes
+# 80 bytes for each of 8,192 rows.
+MEASURED = 1 << 10
+# Numbers that are taken apart at once: 32 MB of float64.
+DIFFERENCES = 1 << 22
 # How far a search in an index looks beyond the best that it has.
 EPSILON = 0.3
 # Distances that are one but for rounding.
@@ -66,7 +71,7 @@ def nearest_of_many(
 
     From 10,000 latents and 10¹⁰ pairs on by an index (pynndescent), which finds most of the neighbours in a fraction of
     the time: of a million rows in 81 s instead of two hours. How many it finds is measured each time; where fewer
-    than .95, it is built again three times as large.
+    than .95, and there is room for it, it is built again three times as large.
     The same seed gives the same answer on one machine; another number of threads may give another.
 
     Args:
@@ -79,7 +84,7 @@ def nearest_of_many(
         progress: told of the work.
 
     Raises:
-        UsageError: when there are not as many neighbours.
+        UsageError: when there are not as many neighbours, or too many for an index and exactness was not asked for.
         DataError: when latents are not finite, or not of one size.
     """
     others = len(z) - (queries is None)
@@ -94,17 +99,21 @@ def nearest_of_many(
     z, queries = (None if values is None else _placed(values, covariance) for values in (z, queries))  # type: ignore[assignment]
     asked = z if queries is None else queries
     kept = max(KEPT, int(np.ceil(KEPT_EACH * (count + 1))))
-    if exact or len(asked) < MANY or len(asked) * len(z) < PAIRS or kept * len(z) > MOST_KEPT:
+    if exact or len(asked) < MANY or len(asked) * len(z) < PAIRS:
         rows, distances = _exact(z, asked, np.arange(len(asked)), count, queries is None, progress)
         return ManyNearest(rows, distances)
+    if kept * len(z) > MOST_KEPT:
+        raise UsageError(
+            f"expected at most {MOST_KEPT // kept:,} latents for an index of {count:,} neighbours each, got "
+            f"{len(z):,}; take fewer neighbours, or --exact, which measures {len(asked) * len(z):.0e} distances"
+        )
     sample = np.sort(np.random.default_rng(seed).choice(len(asked), SAMPLE, replace=False))
     _, known = _exact(z, asked, sample, count, queries is None, progress)
     best: ManyNearest | None = None
     for size in (kept, MORE * kept):
         if size * len(z) > MOST_KEPT or (best is not None and best.recall is not None and best.recall >= ENOUGH):
             break
-        rows = _indexed(z, queries, count, size, seed, progress)
-        distances = _measured(z, asked, rows)
+        rows, distances = _indexed(z, queries, count, size, seed, progress)
         # By distance: of rows that are equally far one is as good as another.
         hits = (distances[sample] <= known[:, -1:] * (1 + ROUNDING)).mean(axis=1)
         found = ManyNearest(rows, distances, float(hits.mean()), float(hits.std(ddof=1) / np.sqrt(SAMPLE)))
@@ -117,8 +126,8 @@ def nearest_of_many(
 def _placed(z: np.ndarray, covariance: Covariance | None) -> np.ndarray:
     if covariance is None:
         return np.ascontiguousarray(z, np.float32)
-    parts = [covariance.whiten(z[start : start + AT_ONCE]) for start in range(0, len(z), AT_ONCE)]
-    return np.concatenate(parts).astype(np.float32)
+    starts = range(0, len(z), AT_ONCE)
+    return np.concatenate([covariance.whiten(z[start : start + AT_ONCE]).astype(np.float32) for start in starts])
 
 
 def _exact(
@@ -128,11 +137,11 @@ def _exact(
     found = []
     task = "measuring distances"
     progress(task, 0, len(which))
-    for start in range(0, len(which), AT_ONCE):
-        some = which[start : start + AT_ONCE]
+    for start in range(0, len(which), MEASURED):
+        some = which[start : start + MEASURED]
         rows, distances = nearest_rows([z], asked[some], min(count + own, len(z)))
         found.append(_others(rows, distances, some) if own else (rows, distances))
-        progress(task, min(start + AT_ONCE, len(which)), len(which))
+        progress(task, min(start + MEASURED, len(which)), len(which))
     return np.concatenate([rows for rows, _ in found]), np.concatenate([far for _, far in found])
 
 
@@ -144,13 +153,13 @@ def _others(rows: np.ndarray, distances: np.ndarray, own: np.ndarray) -> tuple[n
 
 def _indexed(
     z: np.ndarray, queries: np.ndarray | None, count: int, kept: int, seed: int, progress: Progress
-) -> np.ndarray:
-    """The rows that an index finds, of shape (m, count), nearest first."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that an index finds, nearest first, and their distances, of shape (m, count)."""
     from pynndescent import NNDescent
 
     task = f"building an index of {len(z):,} latents"
     progress(task, 0, 1)
-    index = NNDescent(z, n_neighbors=kept, random_state=seed)
+    index = NNDescent(z, n_neighbors=kept, random_state=seed % 2**32)
     progress(task, 1, 1)
     if queries is None:
         rows, distances = index.neighbor_graph
@@ -170,13 +179,13 @@ def _indexed(
         rows[short], _ = _exact(z, z if queries is None else queries, short, count, queries is None, silent)
     far = _measured(z, z if queries is None else queries, rows)
     order = np.lexsort((rows, far), axis=1)
-    return np.take_along_axis(rows, order, axis=1)
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(far, order, axis=1)
 
 
 def _measured(z: np.ndarray, asked: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The distances of latents from rows, float64 of the shape of the rows."""
     found = np.empty(rows.shape)
-    step = max(1, AT_ONCE // rows.shape[1])
+    step = max(1, DIFFERENCES // (rows.shape[1] * z.shape[1]))
     for start in range(0, len(rows), step):
         some = slice(start, start + step)
         away = z[rows[some]].astype(np.float64) - asked[some, None]

@@ -43,7 +43,7 @@ def test_names_are_those_of_a_sorted_list(sizes, count: int) -> None:
 
 def test_two_readers_do_not_disturb_each_other(sizes) -> None:
     found = Names.in_order(some(40))
-    assert [pair[0] for pair in zip(found, found, strict=True)] == list(found)
+    assert list(zip(found, found, strict=True)) == [(name, name) for name in sorted(some(40))]
 
 
 def test_of_any_number_few_are_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,3 +76,13 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.tempfile, "SpooledTemporaryFile", Full)
     with pytest.raises(LatentlabError, match=r"cannot keep the names .*no space left.*TMPDIR"):
         Names(["a.jpg"])
+
+
+def test_no_folder_for_temporary_files_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(*_: object, **__: object) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr(tempfile, "TemporaryFile", nowhere)
+    with pytest.raises(LatentlabError, match=r"cannot keep the names .*no usable.*TMPDIR"):
+        Names(["a.jpg"], on_disk=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,8 @@ def test_every_row_has_its_neighbours_and_what_they_share_is_counted(line: Path)
     assert scores["same_class"] == pytest.approx(sum(same.values()) / 18)
     assert scores["same_class_by_chance"] == pytest.approx((5 * 5 / 9 + 4 * 4 / 9) / 9)
     assert found.by_class == [("low", 5, 7 / 10, 5 / 9), ("high", 4, 5 / 8, 4 / 9)]
+    assert scores["class low"] == {"asked": 5, "of their neighbours": 0.7, "of all": 5 / 9}
+    assert scores["loneliest"][:2] == ["@9", "@8"] and len(scores["closest"]) == 8
     assert [one.name for one in found.closest[:3]] == ["@4", "@0", "@2"], "of a pair that is each other's, the first"
     assert [one.name for one in found.loneliest[:2]] == ["@9", "@8"]
     assert found.loneliest[0].labels == ["low", "high"] and found.loneliest[0].label == ""
@@ -87,7 +90,16 @@ def test_images_of_a_source_find_themselves_and_their_classes(lab: Lab) -> None:
         assert row.tolist() == np.argsort(far, kind="stable")[:4].tolist()
     np.testing.assert_array_equal(found.closest[0].image, asked.images[int(np.argmin(found.found.distances[:, 0]))])
     assert found.strip().shape == (5, 1, 8, 8) and set(found.pictures()) == {"closest.png", "loneliest.png"}
-    assert "digits" in found.title and "real" not in found.notes[0]
+    assert "digits" in found.title and "their pictures are real" in found.notes[0]
+
+
+def test_names_that_are_no_text_are_written_out(lab: Lab, tmp_path: Path) -> None:
+    data = ll.load_data("digits").take(np.arange(20))
+    odd = replace(data, ids=np.array([f"{number}\udcff.png" for number in range(20)]))
+    for found in (lab.all_neighbours(data=odd, count=2), lab.all_neighbours(odd, count=2)):
+        rows = pq.read_table(io.BytesIO(found.parquet)).to_pylist()
+        assert rows[3]["id"] == "3\\xff.png"
+        found.save(tmp_path / found.name)
 
 
 def test_labels_are_matched_by_their_names(lab: Lab) -> None:

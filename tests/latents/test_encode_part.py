@@ -102,6 +102,6 @@ def test_rows_are_in_memory_once_however_many_come(told: int) -> None:
         np.testing.assert_array_equal(found, np.concatenate([getattr(block[0], name) for block in blocks])[kept])
     hats = np.concatenate([block[0].attributes["hat"] for block in blocks])
     np.testing.assert_array_equal(table.attributes["hat"], hats[kept])
-    # Of a number that nobody knows, as much again may be held while the array grows.
+    # Of a number that nobody knows, two may be held while the array moves.
     vectors = 2 * max(told, 4_000) * 64 * 4
     assert peak < (1.4 if told >= 4_000 else 2.2) * vectors, peak / vectors

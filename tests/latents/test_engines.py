@@ -50,6 +50,17 @@ def threads(task, report):
 
 def reach(task, report):
     return os.stat(task)
+
+class Advised(int):
+    advice = "; do something else"
+
+class Odd(OSError):
+    """One that cannot be sent."""
+    def __init__(self, first, second):
+        super().__init__(28, first + second)
+
+def odd(task, report):
+    raise BrokenPipeError(32, "Broken pipe") if task else Odd("no", "where")
 '''
 
 
@@ -109,6 +120,25 @@ def test_a_path_that_nobody_can_ask_about_is_told_as_it_is(tasks: ModuleType) ->
     with Crew() as crew, pytest.raises(OSError, match="too long") as kept:
         crew.ask(tasks.reach, "x" * 5000)
     assert kept.value.filename == "x" * 5000 and "in reach" in kept.value.__notes__[0]
+
+
+@pytest.mark.parametrize("task", [0, 1])
+def test_other_errors_of_the_system_are_ours_and_keep_their_place(tasks: ModuleType, task: int) -> None:
+    # Taken for those of this process, they would be misread: as a full disk, or a pipe that nobody reads.
+    with Crew() as crew, pytest.raises(RuntimeError, match=r"BrokenPipeError|Odd") as kept:
+        crew.ask(tasks.odd, task)
+    assert "in odd" in kept.value.__notes__[0]
+
+
+def test_what_to_do_about_a_task_that_ends_its_workers_is_its_own_advice(tasks: ModuleType) -> None:
+    with (
+        Crew() as crew,
+        pytest.raises(LatentlabError, match=r"7 ended its worker 3 times \(by signal 9\); memory") as kept,
+    ):
+        crew.ask(tasks.deadly, 7)
+    assert str(kept.value).endswith("memory may be short")
+    with Crew() as crew, pytest.raises(LatentlabError, match=r"memory may be short; do something else$"):
+        crew.ask(tasks.deadly, tasks.Advised(7))
 
 
 def test_a_task_whose_worker_dies_is_asked_again(tasks: ModuleType, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -88,7 +90,7 @@ def test_where_an_index_finds_little_it_is_built_again_larger_and_the_truth_is_t
         patch.setattr(nearest_many, "_indexed", watched)
         patch.setattr(nearest_many, "ENOUGH", 1.0)
         found = nearest_of_many(z, None, 10)
-    assert sizes[0] == 20 and sizes[1:] in ([60], [])
+    assert sizes == [20, 60]
     true = (found.distances <= brute(z, None, 10)[1][:, -1:] * (1 + 1e-6)).mean()
     assert abs(found.recall - true) <= 4 * found.recall_error + 0.005
     exact = nearest_of_many(z, None, 10, exact=True)
@@ -96,9 +98,31 @@ def test_where_an_index_finds_little_it_is_built_again_larger_and_the_truth_is_t
     np.testing.assert_array_equal(exact.rows, brute(z, None, 10)[0])
 
 
-def test_more_than_an_index_may_keep_is_answered_exactly(large, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_an_index_may_keep_is_refused_and_exact_on_request(large, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearest_many, "MOST_KEPT", 20 * 2_500 - 1)
-    assert nearest_of_many(sheet(2_500), None, 3).recall is None
+    with pytest.raises(UsageError, match=r"at most 2,499 latents .* got 2,500; .* --exact, which measures 6e\+06 dist"):
+        nearest_of_many(sheet(2_500), None, 3)
+    assert nearest_of_many(sheet(2_500), None, 3, exact=True).recall is None
+
+
+@pytest.mark.parametrize("kind", ["an outlier", "all the same"])
+def test_latents_that_rounding_cannot_tell_apart_take_no_more_memory_than_others(kind: str) -> None:
+    z = sheet(4_000)
+    if kind == "an outlier":
+        z[7] = 1e4
+    else:
+        z[:] = 1.0
+    tracemalloc.start()
+    try:
+        found = nearest_of_many(z, None, 3)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 600e6, "of 4,000 at once, they took 1.3 GB"
+    assert not (found.rows == np.arange(4_000)[:, None]).any()
+    rows, _ = brute(z[:600], None, 3)
+    if kind == "all the same":
+        np.testing.assert_array_equal(found.rows[:600], rows)
 
 
 def test_rows_that_are_the_same_are_neighbours_of_each_other(large) -> None:

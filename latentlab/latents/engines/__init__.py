@@ -38,7 +38,7 @@ class Engine(Protocol):
 
         Args:
             function: of a task and a report of images done; of a module's top level, so that it can be sent.
-            tasks: picklable.
+            tasks: picklable; what a user can do about one that ends its workers is its `advice`, where it has one.
             workers: how many at a time.
             report: told of images that are done, where the engine hears of them before a task is.
             address: of a cluster, for the engine that knows clusters.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from latentlab.errors import LatentlabError, UsageError
+from latentlab.errors import UNREACHABLE, LatentlabError, UsageError
 from latentlab.latents.engines import Report
 from latentlab.runtime import keep_memory
 
@@ -155,7 +155,8 @@ class _Worker:
         """What it says, or None when it is gone."""
         try:
             message: tuple[str, Any] = self.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
+            # Also in the middle of a message.
             return None
         return message
 
@@ -189,13 +190,12 @@ def _serve(connection: Connection) -> None:
             answer = ("done", function(task, report))
         except LatentlabError as error:
             answer = ("failed", error)
-        except OSError as error:
-            # Of a path that nobody can ask about: whoever named it is told so.
-            error.add_note(traceback.format_exc())
-            answer = ("failed", error)
         except Exception as error:
             # A mistake of ours: as text, since not every error survives being sent, with the place, which none keeps.
-            told = RuntimeError(f"{type(error).__name__}: {error}")
+            told: Exception = RuntimeError(f"{type(error).__name__}: {error}")
+            if isinstance(error, OSError) and error.errno in UNREACHABLE and error.filename is not None:
+                # Or a path of the user's that nobody can ask about, who is told so.
+                told = OSError(error.errno, error.strerror, str(error.filename))
             told.add_note(traceback.format_exc())
             answer = ("failed", told)
         connection.send(answer)
@@ -215,5 +215,5 @@ def _end_with_parent() -> None:
 
 def _died(task: Any, code: int | None) -> str:
     how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
-    reason = "; memory may be short: take fewer --workers" if code == -signal.SIGKILL else ""
-    return f"{task} ended its worker {TRIES} times ({how}){reason}; what is done stays: go on with --resume"
+    reason = "; memory may be short" if code == -signal.SIGKILL else ""
+    return f"{task} ended its worker {TRIES} times ({how}){reason}{getattr(task, 'advice', '')}"
