@@ -70,7 +70,7 @@ def nearest_of_many(
     """Find the rows nearest to each of many latents, or to each row among the others.
 
     From 10,000 latents and 10¹⁰ pairs on by an index (pynndescent), which finds most of the neighbours in a fraction of
-    the time: of a million rows in 81 s instead of two hours. How many it finds is measured each time; where fewer
+    the time: of a million rows in two minutes instead of hours. How many it finds is measured each time; where fewer
     than .95, and there is room for it, it is built again three times as large.
     The same seed gives the same answer on one machine; another number of threads may give another.
 
