@@ -15,8 +15,6 @@ import contextlib
 import importlib.util
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,7 +34,7 @@ from latentlab.latents.encode import posterior_of
 from latentlab.latents.encode_part import CPU_ROWS
 from latentlab.training import build_recipe
 from tests.benchmarks.figure import say
-from tests.benchmarks.memory import Memory
+from tests.benchmarks.memory import command
 from tests.benchmarks.photographs import linked_images
 
 COUNT, DISTINCT, SAMPLE = 40_000, 2_000, 2_048
@@ -91,28 +89,6 @@ def alone(images: Path, model: torch.nn.Module) -> tuple[float, float]:
         forward = SAMPLE / (time.perf_counter() - began)
     torch.set_num_threads(threads)
     return decode, forward
-
-
-def command(images: Path, model: Path, table: Path, *words: str) -> tuple[float, float]:
-    """Seconds of the whole command, and gigabytes at its peak."""
-    start = [
-        sys.executable,
-        "-m",
-        "latentlab",
-        "encode",
-        f"folder:{images}",
-        "--model",
-        str(model),
-        "--out",
-        str(table),
-    ]
-    began = time.perf_counter()
-    process = subprocess.Popen([*start, *words, "--quiet"], stdout=subprocess.DEVNULL)
-    memory = Memory(process.pid)
-    memory.start()
-    assert process.wait() == 0
-    memory.ended.set()
-    return time.perf_counter() - began, memory.peak / 1e9
 
 
 def encoded(images: Path, model: Path, table: Path, engine: str = "local") -> tuple[float, float]:
@@ -184,7 +160,10 @@ def main() -> None:
                 seconds, found["ray alone"] = by_ray(images, checkpoint, home / f"here-ray-{turn}")
                 found["ray"] = asked.count / seconds
             for engine in engines:
-                seconds, peak = command(images, checkpoint, home / f"{engine}-{turn}", "--engine", engine)
+                seconds, peak = command(
+                    "encode", f"folder:{images}", "--model", str(checkpoint),
+                    "--out", str(home / f"{engine}-{turn}"), "--engine", engine,
+                )  # fmt: skip
                 found |= {f"{engine} command": asked.count / seconds, f"{engine} memory": peak}
             turns.append(found)
 

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +16,7 @@ import numpy as np
 from latentlab.lab.given import adopt_latents
 from latentlab.maps.large import FIT
 from tests.benchmarks.figure import say
-from tests.benchmarks.memory import Memory
+from tests.benchmarks.memory import command
 
 ROWS, SIZE, CLUSTERS = 1_000_000, 128, 10
 
@@ -35,17 +32,8 @@ def write(path: Path, rows: int) -> None:
 
 def mapped(table: Path, out: Path) -> tuple[float, float, dict[str, float]]:
     """Seconds, gigabytes at the peak, and scores."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "latentlab", "map", "--latents", str(table), "--out", str(out), "--quiet"],
-        stdout=subprocess.DEVNULL,
-    )
-    memory = Memory(process.pid)
-    memory.start()
-    assert process.wait() == 0
-    memory.ended.set()
-    seconds = time.perf_counter() - began
-    return seconds, memory.peak / 1e9, json.loads((out / "result.json").read_text())["scores"]
+    seconds, peak = command("map", "--latents", str(table), "--out", str(out))
+    return seconds, peak, json.loads((out / "result.json").read_text())["scores"]
 
 
 def main() -> None:
@@ -56,7 +44,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         times = {}
-        for count in (min(rows, FIT), rows):
+        for count in sorted({min(rows, FIT), rows}):
             write(home / f"{count}.npz", count)
             adopt_latents(home / f"{count}.npz", home / f"{count}")
             (home / f"{count}.npz").unlink()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 
@@ -35,3 +38,14 @@ class Memory(threading.Thread):
         except OSError:
             return 0
         return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+
+
+def command(*words: str) -> tuple[float, float]:
+    """Seconds of a command of latentlab, and gigabytes at its peak."""
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "latentlab", *words, "--quiet"], stdout=subprocess.DEVNULL)
+    memory = Memory(process.pid)
+    memory.start()
+    assert process.wait() == 0
+    memory.ended.set()
+    return time.perf_counter() - began, memory.peak / 1e9
