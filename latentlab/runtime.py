@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -112,6 +113,8 @@ def keep_memory() -> None:
         allocator = ctypes.CDLL(None)
         for option in (TRIM_THRESHOLD, MMAP_THRESHOLD):
             allocator.mallopt(option, 1 << 30)
+    # Arrow would take its memory beside that which is kept, from an allocator of its own. Read when Arrow is imported.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def release_memory() -> None:

@@ -18,10 +18,10 @@ from latentlab.errors import DataError
 
 THREADS = 4
 SHOWN = 3
-# Files that a thread takes at a time: enough for one call of torch to resize many, and few in memory.
+# Files that a thread takes at a time.
 CHUNK = 32
-# Images of more pixels than this are resized one at a time.
-SMALL = 1 << 18
+# Bytes of pixels that wait for one call of torch to resize them: more of them are hardly faster, whatever their size.
+HELD = 1 << 20
 JPEG = b"\xff\xd8\xff"
 # Segments of a JPEG that may say how it is turned, or that there is more than one image in it.
 NOTES = (0xE1, 0xE2)
@@ -64,23 +64,30 @@ def decode_files(
     pixels = np.empty((len(files), *spec.shape), np.uint8)
     reasons: dict[int, str] = {}
 
+    def fit(alike: dict[tuple[int, ...], list[tuple[int, np.ndarray]]]) -> None:
+        for group in alike.values():
+            numbers = [number for number, _ in group]
+            pixels[numbers] = fit_bytes(np.stack([image for _, image in group]), spec)
+        alike.clear()
+
     def decode(start: int) -> None:
         alike: dict[tuple[int, ...], list[tuple[int, np.ndarray]]] = {}
+        held = 0
         for number in range(start, min(start + CHUNK, len(files))):
             try:
                 file = files[number]
                 found = _decoded(file, names[number] if isinstance(file, bytes) else None, spec, crop)
                 if isinstance(found, Image.Image):
                     pixels[number] = np.rint(fit_image(found, spec) * 255)
-                elif found.shape[0] * found.shape[1] > SMALL:
-                    pixels[number] = fit_bytes(found[None], spec)[0]
-                else:
-                    alike.setdefault(found.shape, []).append((number, found))
+                    continue
+                alike.setdefault(found.shape, []).append((number, found))
+                held += found.nbytes
             except DataError as error:
                 reasons[number] = str(error)
-        for group in alike.values():
-            numbers = [number for number, _ in group]
-            pixels[numbers] = fit_bytes(np.stack([image for _, image in group]), spec)
+            if held >= HELD:
+                fit(alike)
+                held = 0
+        fit(alike)
 
     starts = range(0, len(files), CHUNK)
     with warnings.catch_warnings():

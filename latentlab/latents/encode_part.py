@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from latentlab.data.stream import Piece
     from latentlab.latents.engines import Report
 
-# On a processor: 64 are 1 % faster and take 12 MB a worker more; of still more, what the layers make goes back to the
-# system after each, and a sixth of the time with it.
-CPU_ROWS = 48
+# On a processor: 48 and 64 take 12 and 24 MB a worker more, and whole commands are not measurably faster; of still
+# more, what the layers make goes back to the system after each, and a sixth of the time with it.
+CPU_ROWS = 32
 # Blocks that are decoded while another one is encoded.
 AHEAD = 4
 # Numbers of means that a shard may hold at most: 256 MB in a worker, and as much again for log-variances.

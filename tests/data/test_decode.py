@@ -241,16 +241,17 @@ def test_what_is_no_image_is_skipped_by_name(content: bytes) -> None:
     assert skipped[0].name == "bad" and "bad" in skipped[0].reason and "\n" not in skipped[0].reason
 
 
-def test_memory_is_bounded_where_images_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Large images are fitted one by one, with the same result."""
+@pytest.mark.parametrize(("held", "groups"), [(1, [1] * 5), (2 * 300 * 300 * 3, [2, 2, 1]), (1 << 30, [5])])
+def test_few_pixels_wait_to_be_fitted(monkeypatch: pytest.MonkeyPatch, held: int, groups: list[int]) -> None:
+    """However many images there are, and with the same result."""
     content = io.BytesIO()
     photograph(300, 300).save(content, "PNG")
     whole = one(content.getvalue())
     sizes = []
     monkeypatch.setattr(decode, "fit_bytes", lambda pixels, spec: sizes.append(len(pixels)) or fit_bytes(pixels, spec))
-    monkeypatch.setattr(decode, "SMALL", 1_000)
+    monkeypatch.setattr(decode, "HELD", held)
     pixels, *_ = decode_files([content.getvalue()] * 5, list("abcde"), SPEC, max_bad=0)
-    assert sizes == [1] * 5 and (pixels == whole).all()
+    assert sizes == groups and (pixels == whole).all()
 
 
 @settings(max_examples=60, deadline=None)
