@@ -9,6 +9,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from latentlab.latents.store.manifest import MANIFEST, TablePlan, read_plan
 from latentlab.latents.store.part import MEAN, Counted, read_part, vectors
 from latentlab.latents.store.place import Place
 from latentlab.latents.store.sidecar import sidecar_name
+from latentlab.latents.store.stored import StoredLatents
 from latentlab.latents.table import Latents
 from latentlab.statistics.covariance import fit_covariance
 
@@ -357,3 +359,21 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_a_url_that_nothing_opens_is_one_line() -> None:
     with pytest.raises(LatentlabError, match="URL that fsspec can open"):
         open_latents("nonsense://bucket/latents")
+
+
+def test_of_a_store_rows_of_many_parts_are_taken_a_part_at_a_time(
+    hundreds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"memory://{tmp_path.name}/table"
+    for file in hundreds.iterdir():
+        with fsspec.open(f"{url}/{file.name}", "wb") as copy:
+            copy.write(file.read_bytes())
+    asked = []
+    picked = StoredLatents._picked
+    monkeypatch.setattr(
+        StoredLatents, "_picked", lambda self, numbers, within: asked.append(numbers) or picked(self, numbers, within)
+    )
+    rows = [290, 3, 75, 290, 141, 0]
+    same(open_latents(url).take(rows), table().take(np.array(rows)))
+    same(open_latents(hundreds).take(rows), table().take(np.array(rows)))
+    assert asked == [[0], [1], [2], [4], [0, 1, 2, 4]]
