@@ -8,7 +8,7 @@ does while the others rest is told as well. All of it is measured just before an
 memory that they free, as workers do: without that they encode at two thirds of the speed, or not, by what they did
 before. The start of processes (imports of torch) is told apart: it does not grow with the number of images. Ray is
 held against the local engine without the start and the end of Ray's own processes, which a cluster has behind it; the
-whole command has them in it. Memory is that of all processes together, each shared page counted once (PSS).
+whole command has them in it. Memory is that of all processes together, each shared page counted once.
 """
 
 from __future__ import annotations
