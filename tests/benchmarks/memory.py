@@ -16,9 +16,9 @@ OFTEN, SELDOM = 0.2, 3.0
 class Memory(threading.Thread):
     """The peak of the memory of a process and all that it starts, in bytes.
 
-    A page of a file that several of them map counts once. The system's own proportional figure (PSS) would be too small:
-    of the pages of a library it gives a share to every process of the machine that has the library too, such as a
-    benchmark that has imported torch.
+    A page of a file that several of them map counts once. The system's own proportional figure (PSS) would be
+    too small: of the pages of a library it gives a share to every process of the machine that has the library
+    too, such as a benchmark that has imported torch.
     """
 
     def __init__(self, process: int) -> None:
