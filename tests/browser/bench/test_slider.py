@@ -81,6 +81,8 @@ def test_dimensions_are_folded_and_move_by_deviations(bench, known) -> None:
     assert tab.locator(".bench-dimensions [data-axis]").count() == 0
     assert tab.locator(".bench-dimensions summary").inner_text().endswith("all 5")
     tab.locator(".bench-dimensions summary").click()
+    # A browser tells of what was unfolded when it has the time.
+    tab.locator(".bench-dimensions [data-axis]").first.wait_for()
     assert tab.locator(".bench-dimensions [data-axis]").count() == 5
     first = int(np.argmax(known.deviations))
     tab.slider(f"z{first}").focus()
